@@ -1,1 +1,19 @@
-//! `qcc-ops`.
+//! Operators: one file per op holds its schema, its shape rule and its reference evaluation.
+//!
+//! The reference evaluation *defines* every result: rules, the kernel interpreter and machine code are tested against
+//! it, and an op without a fast kernel runs on it. Ops are those of the newest ONNX operator set (the importer brings
+//! older forms up to it) plus the domain `qcc` of integer cores and body ops that rules introduce.
+//!
+//! To add an op: a new file in `src/` (or a family folder) with one `pub static OP: OpDef`, and one line in
+//! `registry.rs`.
+
+mod attrs;
+mod def;
+mod registry;
+
+mod conv;
+mod elementwise;
+
+pub use attrs::{AttrValue, Attrs};
+pub use def::{Arity, AttrDef, AttrKind, Default, EvalArgs, InferArgs, InferInput, Op, OpDef, OpError, Param};
+pub use registry::{find, find_in, registry};

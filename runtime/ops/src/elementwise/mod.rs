@@ -1,0 +1,3 @@
+//! Ops that compute each element from the elements at the same (broadcast) index.
+
+pub(crate) mod relu;
