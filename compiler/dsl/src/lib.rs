@@ -1,1 +1,5 @@
-//! `qcc-dsl`.
+//! The `.rules` language: text in, checked [`RuleSet`] out.
+
+mod ruleset;
+
+pub use ruleset::*;
