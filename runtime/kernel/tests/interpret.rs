@@ -111,7 +111,8 @@ fn a_branch_and_a_loop_print_readably() {
 #[test]
 fn transcendental_functions_keep_their_stated_errors() {
     type Expand = fn(&mut KernelBuilder, Value) -> Value;
-    let cases: [(&str, Expand, fn(f64) -> f64, f64, f64); 4] = [
+    type Reference = fn(f64) -> f64;
+    let cases: [(&str, Expand, Reference, f64, f64); 4] = [
         ("exp", math::exp, f64::exp, 0.0, 2.0),
         ("sigmoid", math::sigmoid, |x| 1.0 / (1.0 + (-x).exp()), 2e-7, 0.0),
         ("tanh", math::tanh, f64::tanh, 3e-7, 0.0),
