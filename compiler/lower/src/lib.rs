@@ -1,1 +1,3 @@
 //! `qcc-lower`.
+
+pub mod kernels;
