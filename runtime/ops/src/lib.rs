@@ -11,8 +11,16 @@ mod attrs;
 mod def;
 mod registry;
 
+mod control;
 mod conv;
 mod elementwise;
+mod index;
+mod matrix;
+mod normalize;
+mod numeric;
+mod quantize;
+mod reduce;
+mod shape;
 
 pub use attrs::{AttrValue, Attrs};
 pub use def::{Arity, AttrDef, AttrKind, Default, EvalArgs, InferArgs, InferInput, Op, OpDef, OpError, Param};

@@ -1,0 +1,136 @@
+//! `ConvTranspose`.
+
+use crate::{AttrDef, AttrKind, AttrValue, Attrs, Default, EvalArgs, InferArgs, OpDef, OpError, Param};
+use qcc_tensor::{DType, Element, Tensor, TensorType};
+
+/// Transposed convolution; weights `[I, O / group, kernel…]`, channels first. Sums in f64, rounded once.
+pub static OP: OpDef = OpDef {
+    name: "ConvTranspose",
+    domain: "",
+    doc: "Transposed convolution of x with w, plus a bias per output channel.",
+    inputs: &[Param::one("x"), Param::one("w"), Param::optional("b")],
+    outputs: &[Param::one("y")],
+    attrs: &[
+        AttrDef::new("auto_pad", AttrKind::Str, Default::Str("NOTSET")),
+        AttrDef::new("dilations", AttrKind::Ints, Default::Computed),
+        AttrDef::new("group", AttrKind::Int, Default::Int(1)),
+        AttrDef::new("kernel_shape", AttrKind::Ints, Default::Absent),
+        AttrDef::new("output_padding", AttrKind::Ints, Default::Computed),
+        AttrDef::new("output_shape", AttrKind::Ints, Default::Absent),
+        AttrDef::new("pads", AttrKind::Ints, Default::Computed),
+        AttrDef::new("strides", AttrKind::Ints, Default::Computed),
+    ],
+    elementwise: false,
+    infer,
+    eval,
+    macs,
+};
+
+fn list(attrs: &Attrs, name: &str, count: usize, default: i64) -> Result<Vec<usize>, OpError> {
+    let values = attrs.ints(name).map_or_else(|| vec![default; count], <[i64]>::to_vec);
+    if values.len() != count || values.iter().any(|&v| !(0..1 << 20).contains(&v)) {
+        return Err(OpError::invalid(format!("{name} must be {count} numbers that are not negative, got {values:?}")));
+    }
+    Ok(values.iter().map(|&v| v as usize).collect())
+}
+
+fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
+    let (x, w) = (a.ty(0)?.clone(), a.ty(1)?.clone());
+    if x.rank() < 3 || w.rank() != x.rank() || !x.dtype.is_float() || x.dtype != w.dtype {
+        return Err(OpError::invalid(format!("input {x} and weights {w} do not fit")));
+    }
+    if a.attrs.str("auto_pad") != Some("NOTSET") || a.attrs.get("output_shape").is_some() {
+        return Err(OpError::unsupported("auto_pad and output_shape of ConvTranspose"));
+    }
+    let axes = x.rank() - 2;
+    let group = a.attrs.int("group").unwrap_or(1).max(1) as usize;
+    if x.shape[1] != w.shape[0] || !x.shape[1].is_multiple_of(group) {
+        return Err(OpError::invalid(format!("weights {w} do not fit an input {x} in {group} groups")));
+    }
+    a.attrs.remove("kernel_shape");
+    let (pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
+    let (dilations, extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
+    let ints = |v: &[usize]| AttrValue::Ints(v.iter().map(|&x| x as i64).collect());
+    for (name, v) in [("pads", &pads), ("strides", &strides), ("dilations", &dilations), ("output_padding", &extra)] {
+        a.attrs.set(name, ints(v));
+    }
+    let mut shape: qcc_tensor::Shape = [x.shape[0], w.shape[1] * group].into_iter().collect();
+    for i in 0..axes {
+        let full = strides[i] * x.shape[i + 2].saturating_sub(1)
+            + extra[i]
+            + w.shape[i + 2].saturating_sub(1) * dilations[i]
+            + 1;
+        let size = full.checked_sub(pads[i] + pads[axes + i]);
+        shape.push(size.ok_or_else(|| OpError::invalid("the pads remove more than there is"))?);
+    }
+    Ok(vec![TensorType { dtype: x.dtype, shape }])
+}
+
+fn macs(inputs: &[Option<&TensorType>], _: &[TensorType], _: &Attrs) -> u64 {
+    match (inputs.first().copied().flatten(), inputs.get(1).copied().flatten()) {
+        (Some(x), Some(w)) => x.elements() as u64 * w.shape[1..].iter().product::<usize>() as u64,
+        _ => 0,
+    }
+}
+
+fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
+    match a.input(0)?.dtype() {
+        DType::F32 => eval_as::<f32>(a),
+        DType::F64 => eval_as::<f64>(a),
+        other => Err(OpError::unsupported(format!("ConvTranspose on {other}"))),
+    }
+}
+
+fn eval_as<T: Element>(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
+    let (x, w) = (a.input(0)?, a.input(1)?);
+    let axes = x.rank() - 2;
+    let group = a.attrs.int("group").unwrap_or(1) as usize;
+    let (pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
+    let (dilations, extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
+    let (spatial, kernel) = (&x.shape()[2..], &w.shape()[2..]);
+    let out: Vec<usize> = (0..axes)
+        .map(|i| {
+            strides[i] * (spatial[i] - 1) + extra[i] + (kernel[i] - 1) * dilations[i] + 1 - pads[i] - pads[axes + i]
+        })
+        .collect();
+    let (batch, depth, per_group) = (x.shape()[0], x.shape()[1], w.shape()[1]);
+    let (pixels, taps, out_pixels): (usize, usize, usize) =
+        (spatial.iter().product(), kernel.iter().product(), out.iter().product());
+    let outputs = per_group * group;
+    let bias = a.opt(2).map(|b| b.slice::<T>());
+    let mut acc: Vec<f64> =
+        (0..batch * outputs * out_pixels).map(|i| bias.map_or(0.0, |b| b[i / out_pixels % outputs].to_f64())).collect();
+    let (xs, ws) = (x.slice::<T>(), w.slice::<T>());
+    // For every pair of input position and tap: where it lands, if inside.
+    let mut landings = Vec::new();
+    let mut p = 0;
+    crate::index::each_index(spatial, |at| {
+        let mut t = 0;
+        crate::index::each_index(kernel, |k| {
+            let mut index = Some(0usize);
+            for i in 0..axes {
+                let position = (at[i] * strides[i] + k[i] * dilations[i]).checked_sub(pads[i]).filter(|&q| q < out[i]);
+                index = index.zip(position).map(|(index, q)| index * out[i] + q);
+            }
+            if let Some(q) = index {
+                landings.push((p, t, q));
+            }
+            t += 1;
+        });
+        p += 1;
+    });
+    for n in 0..batch {
+        for c in 0..depth {
+            let first = c / (depth / group) * per_group;
+            for o in 0..per_group {
+                let to = (n * outputs + first + o) * out_pixels;
+                let weights = (c * per_group + o) * taps;
+                for &(p, t, q) in &landings {
+                    acc[to + q] += xs[(n * depth + c) * pixels + p].to_f64() * ws[weights + t].to_f64();
+                }
+            }
+        }
+    }
+    let shape = [batch, outputs].into_iter().chain(out);
+    Ok(vec![Tensor::new(shape, acc.into_iter().map(T::from_f64).collect())])
+}

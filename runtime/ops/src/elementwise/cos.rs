@@ -1,0 +1,3 @@
+//! `Cos`.
+
+crate::elementwise::unary::float_function!("Cos", "Cosine.", |x| x.cos());

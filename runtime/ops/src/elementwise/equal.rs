@@ -1,0 +1,3 @@
+//! `Equal`.
+
+crate::elementwise::binary::comparison!("Equal", "a == b.", |a, b| a == b);

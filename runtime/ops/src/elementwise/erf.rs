@@ -1,0 +1,3 @@
+//! `Erf`.
+
+crate::elementwise::unary::float_function!("Erf", "Error function.", |x| crate::elementwise::error_function::erf(x));

@@ -1,0 +1,3 @@
+//! `Exp`.
+
+crate::elementwise::unary::float_function!("Exp", "Natural exponential.", |x| x.exp());

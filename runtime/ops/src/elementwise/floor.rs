@@ -1,0 +1,3 @@
+//! `Floor`.
+
+crate::elementwise::unary::float_function!("Floor", "Largest integer not above the element.", |x| x.floor());

@@ -1,0 +1,3 @@
+//! `Greater`.
+
+crate::elementwise::binary::comparison!("Greater", "a > b.", |a, b| a > b);

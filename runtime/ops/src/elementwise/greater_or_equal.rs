@@ -1,0 +1,3 @@
+//! `GreaterOrEqual`.
+
+crate::elementwise::binary::comparison!("GreaterOrEqual", "a >= b.", |a, b| a >= b);

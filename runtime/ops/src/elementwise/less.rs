@@ -1,0 +1,3 @@
+//! `Less`.
+
+crate::elementwise::binary::comparison!("Less", "a < b.", |a, b| a < b);

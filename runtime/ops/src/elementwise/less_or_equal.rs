@@ -1,0 +1,3 @@
+//! `LessOrEqual`.
+
+crate::elementwise::binary::comparison!("LessOrEqual", "a <= b.", |a, b| a <= b);

@@ -1,0 +1,3 @@
+//! `Neg`.
+
+crate::elementwise::unary::number_function!("Neg", "Negation.", |x| -x, |i| -i);

@@ -1,0 +1,3 @@
+//! `Sin`.
+
+crate::elementwise::unary::float_function!("Sin", "Sine.", |x| x.sin());

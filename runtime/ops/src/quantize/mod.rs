@@ -1,0 +1,11 @@
+//! Codes and values: quantization, dequantization, requantization, tables.
+
+pub(crate) mod acc;
+pub(crate) mod codes;
+pub(crate) mod dequantize_linear;
+pub(crate) mod flip;
+pub(crate) mod fused;
+mod grid;
+pub(crate) mod lookup;
+pub(crate) mod quantize_linear;
+pub(crate) mod requantize;

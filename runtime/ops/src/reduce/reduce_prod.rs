@@ -1,0 +1,3 @@
+//! `ReduceProd`.
+
+crate::reduce::over::reduction!("ReduceProd", "Product over axes.", |values| values.product());

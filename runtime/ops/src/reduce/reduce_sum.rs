@@ -1,0 +1,3 @@
+//! `ReduceSum`.
+
+crate::reduce::over::reduction!("ReduceSum", "Sum over axes.", |values| values.sum());
