@@ -1,1 +1,52 @@
-//! `qcc-onnx`.
+//! ONNX files as [`Graph`]s: the first step of the compiler.
+//!
+//! Reading is strict where the file could be misread and lenient where it cannot: nodes may stand in any order, but every
+//! name must be defined exactly once; every size is checked before memory is reserved; external data must lie beside the
+//! model. Operator sets 7 to [`NEWEST_OPSET`] are read; [`upgrade`] brings each older form of an op to the newest one,
+//! which is the only one the rest of the compiler knows. Weights are not copied: tensors are slices of the mapped file.
+//!
+//! All problems of a file are collected. A broken file gives errors; a sound file that needs something qcc does not have
+//! gives [`qcc_diag::Severity::Unsupported`].
+
+mod attribute;
+mod dtype;
+mod external;
+mod facts;
+mod function;
+mod graph;
+mod map;
+mod model;
+mod order;
+mod scope;
+mod tensor;
+mod upgrade;
+
+#[allow(missing_docs, clippy::all, reason = "generated from onnx.proto, where the documentation is")]
+pub mod proto;
+
+use bytes::Bytes;
+use qcc_diag::Diagnostic;
+use qcc_ir::Graph;
+use std::path::Path;
+
+pub use model::{NEWEST_OPSET, OLDEST_OPSET};
+
+/// Reads a model; its weights stay slices of the mapped file (and of its external data files).
+///
+/// # Errors
+/// Everything that is wrong with the file or not supported, in the order of the file.
+pub fn import_file(path: &Path) -> Result<Graph, Vec<Diagnostic>> {
+    let bytes = map::map_file(path).map_err(|e| {
+        vec![Diagnostic::error("unreadable-file", format!("cannot read the model `{}`: {e}", path.display()))]
+    })?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    import_bytes(bytes, Some(folder))
+}
+
+/// Reads a model from memory. External data is looked for in `folder` only; without a folder it is an error.
+///
+/// # Errors
+/// As [`import_file`].
+pub fn import_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, Vec<Diagnostic>> {
+    model::import(bytes, folder)
+}
