@@ -1,3 +1,3 @@
-//! `qcc-lower`.
+//! From the chosen graph to kernels: bodies, tensor layouts.
 
 pub mod kernels;

@@ -1,0 +1,160 @@
+//! Tensors in `.npy` and `.npz` files.
+
+use crate::failure::Failure;
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
+use qcc_tensor::{DType, Element, Tensor};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Seek};
+use std::path::Path;
+
+/// Calls `$body` with `$t` set to each element type that numpy files can hold, until one returns `Some`.
+macro_rules! try_types {
+    ($t:ident => $body:expr) => {{
+        macro_rules! attempt {
+            ($ty:ty) => {{
+                type $t = $ty;
+                if let Some(found) = $body {
+                    return found;
+                }
+            }};
+        }
+        attempt!(f32);
+        attempt!(u8);
+        attempt!(i64);
+        attempt!(i8);
+        attempt!(i32);
+        attempt!(f64);
+        attempt!(bool);
+        attempt!(i16);
+        attempt!(u16);
+        attempt!(u32);
+        attempt!(u64);
+    }};
+}
+
+macro_rules! by_dtype {
+    ($dtype:expr, $t:ident => $body:expr, $other:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            DType::I8 => {
+                type $t = i8;
+                $body
+            }
+            DType::U8 => {
+                type $t = u8;
+                $body
+            }
+            DType::I16 => {
+                type $t = i16;
+                $body
+            }
+            DType::U16 => {
+                type $t = u16;
+                $body
+            }
+            DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            DType::U32 => {
+                type $t = u32;
+                $body
+            }
+            DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            DType::U64 => {
+                type $t = u64;
+                $body
+            }
+            DType::Bool => {
+                type $t = bool;
+                $body
+            }
+            DType::F16 | DType::BF16 => $other,
+        }
+    };
+}
+
+fn tensor<T: Element>(array: ArrayD<T>) -> Tensor {
+    Tensor::new(array.shape().to_vec(), array.iter().copied().collect())
+}
+
+/// Reads a `.npy` file.
+///
+/// # Errors
+/// A file that cannot be read or holds an element type that tensors do not have.
+pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{}`: {e}", path.display()));
+    let mut file = BufReader::new(File::open(path).map_err(|e| fail(&e))?);
+    try_types!(T => {
+        file.rewind().map_err(|e| fail(&e))?;
+        match ArrayD::<T>::read_npy(&mut file) {
+            Ok(array) => Some(Ok(tensor(array))),
+            Err(ReadNpyError::WrongDescriptor(_)) => None,
+            Err(e) => Some(Err(fail(&e))),
+        }
+    });
+    Err(fail(&"its element type is not supported"))
+}
+
+/// Reads all arrays of a `.npz` file, compressed or not, in the order of the file.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{}`: {e}", path.display()));
+    let mut npz = NpzReader::new(File::open(path).map_err(|e| fail(&e))?).map_err(|e| fail(&e))?;
+    let names = npz.names().map_err(|e| fail(&e))?;
+    names
+        .into_iter()
+        .map(|name| {
+            let array = read_member(&mut npz, &name).map_err(|e| fail(&format!("array `{name}`: {e}")))?;
+            Ok((name.trim_end_matches(".npy").to_string(), array))
+        })
+        .collect()
+}
+
+fn read_member(npz: &mut NpzReader<File>, name: &str) -> Result<Tensor, String> {
+    try_types!(T => match npz.by_name::<ndarray::OwnedRepr<T>, IxDyn>(name) {
+        Ok(array) => Some(Ok(tensor(array))),
+        Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => None,
+        Err(e) => Some(Err(e.to_string())),
+    });
+    Err("its element type is not supported".into())
+}
+
+/// Writes a `.npy` file.
+///
+/// # Errors
+/// A file that cannot be written; half-precision tensors, which the format's reader here lacks.
+pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot write `{}`: {e}", path.display()));
+    let file = BufWriter::new(File::create(path).map_err(|e| fail(&e))?);
+    by_dtype!(tensor.dtype(), T => tensor.view::<T>().write_npy(file).map_err(|e| fail(&e)),
+              Err(fail(&format!("element type {}", tensor.dtype()))))
+}
+
+/// Writes a `.npz` file, not compressed.
+///
+/// # Errors
+/// As [`write_npy`].
+pub fn write_npz(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot write `{}`: {e}", path.display()));
+    let mut npz = NpzWriter::new(File::create(path).map_err(|e| fail(&e))?);
+    for (name, tensor) in arrays {
+        by_dtype!(tensor.dtype(), T => npz.add_array(name.as_str(), &tensor.view::<T>()).map_err(|e| fail(&e))?,
+                  return Err(fail(&format!("element type {}", tensor.dtype()))));
+    }
+    npz.finish().map_err(|e| fail(&e))?;
+    Ok(())
+}
