@@ -1,1 +1,1 @@
-//! `qcc-tests`.
+//! Suites over the whole program; see `tests/`.

@@ -68,10 +68,10 @@ pub fn infer(graph: &Graph) -> Result<TypedGraph, Vec<Diagnostic>> {
                 values.insert(id.output(0), t.clone());
             }
             Node::Op(node) => {
-                if node.inputs.iter().flatten().all(|v| out.types.contains_key(v)) {
-                    if let Err(e) = infer_op(id, node, &mut out, &mut values) {
-                        errors.extend(e);
-                    }
+                if node.inputs.iter().flatten().all(|v| out.types.contains_key(v))
+                    && let Err(e) = infer_op(id, node, &mut out, &mut values)
+                {
+                    errors.extend(e);
                 }
             }
             Node::Fused(node) => {

@@ -18,6 +18,7 @@ mod lanes;
 pub mod math;
 mod op;
 mod print;
+pub mod program;
 mod range;
 mod types;
 mod verify;

@@ -7,6 +7,8 @@
 //! To add an op: a new file in `src/` (or a family folder) with one `pub static OP: OpDef`, and one line in
 //! `registry.rs`.
 
+#![allow(clippy::unnecessary_cast, reason = "generic code is expanded for every element type")]
+
 mod attrs;
 mod def;
 mod registry;

@@ -54,7 +54,7 @@ pub(crate) fn check_activation(shape: &[usize], attrs: &Attrs) -> Result<(), OpE
 
 fn positive(attrs: &Attrs, name: &str, axes: usize) -> Result<Vec<usize>, OpError> {
     let Some(list) = attrs.ints(name) else { return Ok(vec![1; axes]) };
-    if list.len() != axes || list.iter().any(|&v| v < 1 || v > 1 << 20) {
+    if list.len() != axes || list.iter().any(|v| !(1..=1 << 20).contains(v)) {
         return Err(OpError::invalid(format!("{name} must be {axes} positive numbers, got {list:?}")));
     }
     Ok(list.iter().map(|&v| v as usize).collect())
@@ -99,10 +99,10 @@ impl Window {
         }
         let mut window = Self::read(a.attrs, kernel)?;
         if let "SAME_UPPER" | "SAME_LOWER" = auto {
-            for i in 0..axes {
-                let out = input[i].div_ceil(window.strides[i]);
+            for (i, &size) in input.iter().enumerate() {
+                let out = size.div_ceil(window.strides[i]);
                 let extent = (window.kernel[i] - 1) * window.dilations[i] + 1;
-                let total = (out.saturating_sub(1) * window.strides[i] + extent).saturating_sub(input[i]);
+                let total = (out.saturating_sub(1) * window.strides[i] + extent).saturating_sub(size);
                 let (small, large) = (total / 2, total - total / 2);
                 (window.begin[i], window.end[i]) = if auto == "SAME_UPPER" { (small, large) } else { (large, small) };
             }

@@ -23,7 +23,7 @@ fn resolve(values: [&Tensor; 3]) -> Result<(f64, f64, usize), OpError> {
     }
     let [start, limit, delta] = values.map(|t| t.to_f64_vec()[0]);
     let count = ((limit - start) / delta).ceil().max(0.0);
-    if !(count <= 1e9) {
+    if count.is_nan() || count > 1e9 {
         return Err(OpError::invalid(format!("a range from {start} to {limit} by {delta}")));
     }
     Ok((start, delta, count as usize))
