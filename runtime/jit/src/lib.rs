@@ -1,0 +1,16 @@
+#![allow(unsafe_code, reason = "generated code is entered through function pointers and its memory is freed by hand")]
+//! Kernel IR to machine code: the only user of Cranelift.
+//!
+//! [`compile`] turns kernels into a [`CodeModule`] for the CPU described by [`CpuFeatures`]; [`clif`] and [`asm`] print
+//! what was generated. Compiled code equals [`qcc_kernel::interpret`] bit for bit.
+//!
+//! Invariants: kernels were accepted by [`qcc_kernel::verify`]; the order of instructions is kept (no mid-end); floating
+//! point is never contracted; the code keeps no state and calls nothing.
+
+mod cpu;
+mod module;
+mod translate;
+mod vector;
+
+pub use cpu::CpuFeatures;
+pub use module::{CodeModule, JitError, KernelFn, asm, clif, compile};

@@ -1,0 +1,235 @@
+//! Compilation of many kernels into executable memory, and its release.
+
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::FunctionBuilderContext;
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module, default_libcall_names};
+use qcc_kernel::Kernel;
+use std::collections::HashMap;
+use thiserror::Error;
+
+use crate::cpu::CpuFeatures;
+use crate::translate::translate;
+
+/// Why no code was generated.
+#[derive(Debug, Error)]
+pub enum JitError {
+    /// The host has no backend.
+    #[error("no code can be generated for this CPU: {0}")]
+    Host(String),
+    /// A kernel could not be compiled.
+    #[error("this is a bug in qcc: kernel {kernel}: {why}")]
+    Kernel {
+        /// Name of the kernel.
+        kernel: String,
+        /// What the code generator says.
+        why: String,
+    },
+}
+
+/// Executable code of a list of kernels. Freed on drop.
+pub struct CodeModule {
+    entries: Vec<RawEntry>,
+    /// Owners of the memory behind `entries`; touched on drop only.
+    memory: Mutex<Vec<JITModule>>,
+}
+
+/// One compiled kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelFn<'m> {
+    entry: RawEntry,
+    module: PhantomData<&'m CodeModule>,
+}
+
+type RawEntry = unsafe extern "C" fn(*const *mut u8, u64, u64);
+
+/// Compiles `kernels` for `features` on up to `threads` threads. Equal kernels (names aside) share their code.
+///
+/// # Errors
+/// [`JitError::Host`] without a backend for the host, [`JitError::Kernel`] if Cranelift rejects a kernel.
+pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Result<CodeModule, JitError> {
+    let isa = isa(features)?;
+    let mut unique: Vec<&Kernel> = Vec::new();
+    let mut seen: HashMap<Unnamed<'_>, usize> = HashMap::new();
+    let index: Vec<usize> = kernels
+        .iter()
+        .map(|k| {
+            *seen.entry(Unnamed(k)).or_insert_with(|| {
+                unique.push(k);
+                unique.len() - 1
+            })
+        })
+        .collect();
+    let threads = threads.clamp(1, unique.len().max(1));
+    let parts: Vec<Result<(JITModule, Vec<RawEntry>), JitError>> = if threads == 1 {
+        vec![compile_part(&unique, isa)]
+    } else {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = unique
+                .chunks(unique.len().div_ceil(threads))
+                .map(|part| scope.spawn(|| compile_part(part, isa.clone())))
+                .collect();
+            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
+    };
+    let mut memory = Vec::new();
+    let mut compiled = Vec::new();
+    for part in parts {
+        let (module, entries) = part?;
+        memory.push(module);
+        compiled.extend(entries);
+    }
+    let entries = index.into_iter().map(|i| compiled[i]).collect();
+    Ok(CodeModule { entries, memory: Mutex::new(memory) })
+}
+
+/// Cranelift's intermediate form of a kernel.
+///
+/// # Errors
+/// As [`compile`].
+pub fn clif(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> {
+    let isa = isa(features)?;
+    let mut context = Context::new();
+    translate(kernel, &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    Ok(context.func.display().to_string())
+}
+
+/// The machine code of a kernel as text, before it is placed in memory.
+///
+/// # Errors
+/// As [`compile`].
+pub fn asm(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> {
+    let isa = isa(features)?;
+    let mut context = Context::new();
+    context.set_disasm(true);
+    translate(kernel, &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    let code = context.compile(&*isa, &mut ControlPlane::default()).map_err(|e| reject(kernel, format!("{e:?}")))?;
+    Ok(code.vcode.clone().unwrap_or_default())
+}
+
+impl CodeModule {
+    /// Number of kernels.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no kernels.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The code of kernel `i`.
+    ///
+    /// # Panics
+    /// If there are not that many kernels.
+    pub fn entry(&self, i: usize) -> KernelFn<'_> {
+        KernelFn { entry: self.entries[i], module: PhantomData }
+    }
+}
+
+impl Drop for CodeModule {
+    fn drop(&mut self) {
+        let memory = self.memory.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for module in memory.drain(..) {
+            // SAFETY: no `KernelFn` outlives the borrow of this module it was made from, so no code is running or callable.
+            unsafe { module.free_memory() };
+        }
+    }
+}
+
+impl std::fmt::Debug for CodeModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeModule").field("kernels", &self.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl KernelFn<'_> {
+    /// Runs tasks `begin..end`.
+    ///
+    /// # Safety
+    /// `bufs` holds one pointer for each buffer the kernel declares, in order, each valid for the declared bytes and with
+    /// the declared alignment, writable if the kernel writes it; `begin <= end <= tasks`; no other thread touches what
+    /// these tasks write.
+    pub unsafe fn call(&self, bufs: &[*mut u8], begin: u64, end: u64) {
+        // SAFETY: the code was generated for exactly this signature and lives as long as the module borrowed by `self`;
+        // the rest is promised by the caller.
+        unsafe { (self.entry)(bufs.as_ptr(), begin, end) }
+    }
+}
+
+/// A kernel compared by everything but its name.
+struct Unnamed<'k>(&'k Kernel);
+
+impl PartialEq for Unnamed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (self.0, other.0);
+        a.tasks == b.tasks && a.types == b.types && a.body == b.body && a.buffers.len() == b.buffers.len()
+    }
+}
+
+impl Eq for Unnamed<'_> {}
+
+impl Hash for Unnamed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.types.hash(state);
+        self.0.body.hash(state);
+    }
+}
+
+fn compile_part(kernels: &[&Kernel], isa: OwnedTargetIsa) -> Result<(JITModule, Vec<RawEntry>), JitError> {
+    let mut module = JITModule::new(JITBuilder::with_isa(Arc::clone(&isa), default_libcall_names()));
+    let mut context = module.make_context();
+    let mut frontend = FunctionBuilderContext::new();
+    let mut ids = Vec::new();
+    for (i, kernel) in kernels.iter().enumerate() {
+        module.clear_context(&mut context);
+        translate(kernel, &*isa, &mut context.func, &mut frontend);
+        let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &context.func.signature);
+        let id = declared.map_err(|e| reject(kernel, format!("{e:?}")))?;
+        module.define_function(id, &mut context).map_err(|e| reject(kernel, format!("{e:?}")))?;
+        ids.push(id);
+    }
+    module.finalize_definitions().map_err(|e| JitError::Host(e.to_string()))?;
+    let entries = ids.into_iter().map(|id| {
+        let code = module.get_finalized_function(id);
+        // SAFETY: `translate` gives every function the signature of `RawEntry`, and it has been finalized.
+        unsafe { std::mem::transmute::<*const u8, RawEntry>(code) }
+    });
+    let entries = entries.collect();
+    Ok((module, entries))
+}
+
+fn isa(features: &CpuFeatures) -> Result<OwnedTargetIsa, JitError> {
+    let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
+    let mut flags = settings::builder();
+    // The mid-end would sink operations to their uses and cause spills; backtracking allocation halves the code.
+    let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+    let switches = [
+        ("opt_level", "none"),
+        ("regalloc_algorithm", "backtracking"),
+        ("enable_verifier", verifier),
+        ("is_pic", "false"),
+        ("unwind_info", "false"),
+        ("enable_probestack", "false"),
+        ("use_colocated_libcalls", "false"),
+    ];
+    for (name, value) in switches {
+        flags.set(name, value).map_err(|e| host(&e))?;
+    }
+    let mut builder = cranelift_native::builder_with_options(false).map_err(|e| host(&e))?;
+    for name in features.enabled() {
+        builder.enable(name).map_err(|e| host(&e))?;
+    }
+    builder.finish(settings::Flags::new(flags)).map_err(|e| host(&e))
+}
+
+fn reject(kernel: &Kernel, why: String) -> JitError {
+    JitError::Kernel { kernel: kernel.name.clone(), why }
+}
