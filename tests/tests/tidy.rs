@@ -9,6 +9,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("qcc-diag", &[]),
     ("qcc-dsl", &["qcc-diag", "qcc-ops", "qcc-tensor"]),
     ("qcc-ir", &["qcc-diag", "qcc-ops", "qcc-tensor"]),
+    ("qcc-jit", &["qcc-kernel"]),
     ("qcc-kernel", &["qcc-ops", "qcc-tensor"]),
     ("qcc-lower", &["qcc-ir", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
     ("qcc-onnx", &["qcc-diag", "qcc-ir", "qcc-ops", "qcc-tensor"]),
@@ -17,7 +18,8 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Third-party crates that one crate fences off.
-const FENCES: &[(&str, &str)] = &[("prost", "qcc-onnx"), ("petgraph", "qcc-ir"), ("clap", "qcc")];
+const FENCES: &[(&str, &str)] =
+    &[("prost", "qcc-onnx"), ("petgraph", "qcc-ir"), ("cranelift-jit", "qcc-jit"), ("clap", "qcc")];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
