@@ -12,10 +12,12 @@ mod bind;
 mod evaluate;
 mod graph;
 mod infer;
+pub mod text;
 mod verify;
 
 pub use bind::{Bindings, bind};
 pub use evaluate::{evaluate, evaluate_all};
 pub use graph::{Core, Dim, FusedNode, Graph, InputNode, Node, NodeId, OpNode, ValueId};
 pub use infer::{TypedGraph, infer};
+pub use text::{parse, print, print_graph};
 pub use verify::verify;
