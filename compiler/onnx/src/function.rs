@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// Functions may call functions this deep. The standard forbids recursion; real models nest three or four.
 const DEPTH: usize = 32;
-/// Nodes that calls may expand to. Nested calls multiply; the largest real models have ten thousand nodes.
+/// Nodes and calls that one graph may expand to. Nested calls multiply; the largest real models have ten thousand nodes.
 const NODES: usize = 1_000_000;
 
 /// A node to be imported, and the operator sets it is written for.
@@ -33,6 +33,9 @@ impl Planned<'_> {
         format!("node `{}` ({})", self.name, self.proto.op_type())
     }
 }
+
+/// Calls that go too deep or become too many.
+struct Endless;
 
 /// A local function.
 pub(crate) struct Function<'p> {
@@ -64,35 +67,48 @@ impl<'p> Functions<'p> {
     /// The nodes of a graph with all calls of local functions expanded. Nameless nodes are called `Op_<index>`.
     pub(crate) fn plan<'n>(&self, nodes: &'n [NodeProto], opsets: &Rc<Opsets>) -> Result<Vec<Planned<'n>>, Diagnostic> {
         let mut out = Vec::new();
+        let mut budget = NODES;
         for (index, proto) in nodes.iter().enumerate() {
             let name = match proto.name() {
                 "" => format!("{}_{index}", proto.op_type()),
                 name => name.to_string(),
             };
-            self.expand(Planned { proto: Cow::Borrowed(proto), name, opsets: opsets.clone() }, DEPTH, &mut out)?;
+            let node = Planned { proto: Cow::Borrowed(proto), name, opsets: opsets.clone() };
+            let what = node.what();
+            self.expand(node, DEPTH, &mut budget, &mut out).map_err(|Endless| {
+                Diagnostic::error("recursive-function", format!("{what}: its function calls itself, or never ends"))
+                    .help("functions must not call themselves, not even through others")
+            })?;
         }
         Ok(out)
     }
 
-    fn expand<'n>(&self, node: Planned<'n>, depth: usize, out: &mut Vec<Planned<'n>>) -> Result<(), Diagnostic> {
+    fn expand<'n>(
+        &self,
+        node: Planned<'n>,
+        depth: usize,
+        budget: &mut usize,
+        out: &mut Vec<Planned<'n>>,
+    ) -> Result<(), Endless> {
+        *budget = budget.checked_sub(1).ok_or(Endless)?;
         let Some(function) = self.find(&node.proto) else {
             out.push(node);
             return Ok(());
         };
-        if depth == 0 || out.len() > NODES {
-            let message = format!("{}: its function calls itself, or expands without end", node.what());
-            return Err(Diagnostic::error("recursive-function", message));
-        }
+        let depth = depth.checked_sub(1).ok_or(Endless)?;
+        // Node names may repeat, names of values may not: the number keeps the values of two calls apart.
+        let prefix = format!("{}#{}", node.name, NODES - *budget);
         let names = call_names(function.proto, &node);
         let attributes = call_attributes(function.proto, &node.proto);
         for (index, inner) in function.proto.node.iter().enumerate() {
             let mut proto = inner.clone();
-            rename_node(&mut proto, &names, &node.name);
+            rename_node(&mut proto, &names, &prefix);
             substitute(&mut proto, &attributes);
             let own =
                 if inner.name().is_empty() { format!("{}_{index}", inner.op_type()) } else { inner.name().into() };
             let name = format!("{}/{own}", node.name);
-            self.expand(Planned { proto: Cow::Owned(proto), name, opsets: function.opsets.clone() }, depth - 1, out)?;
+            let node = Planned { proto: Cow::Owned(proto), name, opsets: function.opsets.clone() };
+            self.expand(node, depth, budget, out)?;
         }
         Ok(())
     }

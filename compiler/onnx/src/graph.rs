@@ -144,7 +144,7 @@ fn import_nodes(import: &mut Import<'_>, proto: &GraphProto, opsets: &Rc<Opsets>
         Ok(nodes) => nodes,
         Err(e) => return import.errors.push(e),
     };
-    let order = match order::topological(&nodes) {
+    let order = match order::topological(&nodes, |name| scope.defines(name)) {
         Ok(order) => order,
         Err(cycle) => return import.errors.push(cycle_error(&nodes, &cycle)),
     };
@@ -247,7 +247,9 @@ fn try_import_node(
 fn node_error(what: &str, error: OpError) -> Diagnostic {
     match error {
         OpError::Invalid(m) => Diagnostic::error("invalid-node", format!("{what}: {m}")),
-        OpError::Unsupported(m) => Diagnostic::unsupported("unsupported-node", format!("{what}: {m}")),
+        OpError::Unsupported(m) => {
+            Diagnostic::unsupported("unsupported-node", format!("{what}: not supported yet: {m}"))
+        }
     }
 }
 
@@ -287,7 +289,7 @@ fn type_attributes(call: &mut Call) -> Result<(), OpError> {
                 continue;
             }
             let dtype = dtype::from_code(i32::try_from(code).unwrap_or(-1)).map_err(|e| match e {
-                BadType::Unsupported(_) => OpError::unsupported(format!("attribute `{}`: {e}", def.name)),
+                BadType::Unsupported(name) => OpError::unsupported(format!("the {name} in attribute `{}`", def.name)),
                 BadType::Unknown(_) => OpError::invalid(format!("attribute `{}`: {e}", def.name)),
             })?;
             call.attrs.set(def.name, AttrValue::Type(dtype));

@@ -6,11 +6,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A topological order that keeps the file's order wherever it is one. The error is the nodes of one cycle.
-pub(crate) fn topological(nodes: &[Planned<'_>]) -> Result<Vec<usize>, Vec<usize>> {
+/// A topological order that keeps the file's order wherever it is one; `known` names are there before the first node.
+/// The error is the nodes of one cycle.
+pub(crate) fn topological(nodes: &[Planned<'_>], known: impl Fn(&str) -> bool) -> Result<Vec<usize>, Vec<usize>> {
     let mut producer: FxHashMap<&str, usize> = FxHashMap::default();
     for (i, node) in nodes.iter().enumerate() {
-        for name in node.proto.output.iter().filter(|n| !n.is_empty()) {
+        for name in node.proto.output.iter().filter(|n| !n.is_empty() && !known(n)) {
             producer.entry(name).or_insert(i);
         }
     }

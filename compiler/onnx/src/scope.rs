@@ -153,8 +153,7 @@ impl<'s> Scope<'s> {
 
     /// Adds the node of a call that is in the newest form.
     pub(crate) fn node(&mut self, call: Call, regions: Vec<Graph>) -> Result<NodeId, OpError> {
-        let op = qcc_ops::find_in("", &call.op)
-            .ok_or_else(|| OpError::unsupported(format!("the op `{}` is not supported yet", call.op)))?;
+        let op = qcc_ops::find_in("", &call.op).ok_or_else(|| OpError::unsupported(format!("the op `{}`", call.op)))?;
         Ok(self.node_of(op, call, regions))
     }
 

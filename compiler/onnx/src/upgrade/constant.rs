@@ -15,7 +15,7 @@ pub(crate) fn constant(call: &Call) -> Result<Tensor, OpError> {
         Some(("value_floats", AttrValue::Floats(x))) => Ok(Tensor::new([x.len()], x.clone())),
         Some(("value_int", AttrValue::Int(x))) => Ok(Tensor::scalar(*x)),
         Some(("value_ints", AttrValue::Ints(x))) => Ok(Tensor::new([x.len()], x.clone())),
-        Some((name, _)) => Err(OpError::unsupported(format!("its attribute `{name}` is not supported yet"))),
+        Some((name, _)) => Err(OpError::unsupported(format!("its attribute `{name}`"))),
         None => Err(OpError::invalid("it has no value")),
     }
 }

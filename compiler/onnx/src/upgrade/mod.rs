@@ -173,7 +173,7 @@ pub(crate) fn upgrade(mut call: Call, scope: &mut Scope<'_>) -> Result<Vec<Value
 /// Adds the node of a call that is in the newest form.
 fn emit(call: Call, scope: &mut Scope<'_>) -> Result<Vec<ValueId>, OpError> {
     if let Some((name, _)) = call.tensors.first() {
-        return Err(OpError::unsupported(format!("its attribute `{name}`, a tensor, is not supported yet")));
+        return Err(OpError::unsupported(format!("its attribute `{name}`, a tensor")));
     }
     let outputs = call.outputs as u32;
     let id = scope.node(call, Vec::new())?;
