@@ -2,7 +2,8 @@
 //!
 //! Generators in `qcc-lower` build a [`Kernel`] with [`KernelBuilder`]; [`verify`] checks it; `qcc-jit` compiles it;
 //! [`interpret`] runs it one operation at a time and is the oracle every backend must equal bit for bit.
-//! Kernels are stored in artifacts (serde) and print as text ([`std::fmt::Display`]).
+//! Kernels are stored in artifacts (serde) and print as text ([`std::fmt::Display`]). A [`program::Program`] is what the
+//! compiler hands to the runtime: kernels, the steps that call them, buffers and constants.
 //!
 //! Invariants:
 //! - A kernel is specialised: shapes, strides and offsets are constants. Only the task number and loop counters vary.

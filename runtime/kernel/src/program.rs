@@ -3,6 +3,10 @@
 //! A program is complete: shapes are numbers, weights are packed, every byte of working memory has its place in one
 //! arena. The artifact stores it; a session compiles its kernels for the CPU it finds and runs the steps in order.
 
+mod check;
+
+pub use check::{ProgramError, check};
+
 use crate::Kernel;
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::TensorType;

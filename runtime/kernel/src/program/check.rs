@@ -1,0 +1,271 @@
+//! Checks a program before anything trusts it: every range lies inside its buffer, every kernel is accepted by the
+//! kernel verifier and called with buffers that are large enough. What passes here touches no memory but its own.
+
+use super::{Action, BufferId, Gemm, Halo, Im2Col, Matrix, Place, Port, Program};
+use crate::{BUFFER_ALIGN, BufferKind, VerifyError, verify};
+use qcc_tensor::TensorType;
+use thiserror::Error;
+
+/// How deep branches may nest: far beyond real models, far below what the stack holds.
+const MAX_DEPTH: usize = 16;
+
+/// What is wrong with a program.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProgramError {
+    /// A kernel breaks the rules of the kernel IR.
+    #[error(transparent)]
+    Kernel(#[from] VerifyError),
+    /// A buffer does not lie where a buffer may lie.
+    #[error("buffer {buffer} (`{name}`): {what}")]
+    Buffer {
+        /// Position of the buffer.
+        buffer: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A model input or output does not fit its buffer.
+    #[error("{port}: {what}")]
+    Port {
+        /// `input x` or `output y`.
+        port: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A step names something that is not there or does not fit.
+    #[error("step {step} (`{name}`): {what}")]
+    Step {
+        /// Position of the step.
+        step: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A branch of a step is wrong.
+    #[error("step {step} (`{name}`), {branch} branch: {error}")]
+    Branch {
+        /// Position of the step.
+        step: usize,
+        /// Its name.
+        name: String,
+        /// `then` or `else`.
+        branch: &'static str,
+        /// What is wrong in it.
+        error: Box<ProgramError>,
+    },
+}
+
+/// Checks buffers, ports, kernels and steps, those of branches included.
+///
+/// # Errors
+/// The first violation found.
+pub fn check(program: &Program) -> Result<(), ProgramError> {
+    check_nested(program, 0)
+}
+
+fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
+    for (buffer, b) in program.buffers.iter().enumerate() {
+        let fault = |what| ProgramError::Buffer { buffer, name: b.name.clone(), what };
+        let (offset, limit, place) = match b.place {
+            Place::Arena(offset) => (offset, program.arena_bytes, "arena"),
+            Place::Constant(offset) => (offset, program.constants.len(), "constants"),
+        };
+        if !offset.is_multiple_of(BUFFER_ALIGN) {
+            return Err(fault(format!("offset {offset} is not a multiple of {BUFFER_ALIGN}")));
+        }
+        if offset.checked_add(b.bytes).is_none_or(|end| end > limit) {
+            return Err(fault(format!("{} bytes at {offset} leave the {place} of {limit} bytes", b.bytes)));
+        }
+    }
+    for kernel in &program.kernels {
+        verify(kernel)?;
+    }
+    let checker = Checker { program };
+    let ports = [("input", &program.inputs), ("output", &program.outputs)];
+    for (kind, port) in ports.into_iter().flat_map(|(kind, list)| list.iter().map(move |p| (kind, p))) {
+        let written = kind == "input";
+        checker
+            .port(port, written)
+            .map_err(|what| ProgramError::Port { port: format!("{kind} {}", port.name), what })?;
+    }
+    for (i, step) in program.steps.iter().enumerate() {
+        let fault = |what| ProgramError::Step { step: i, name: step.name.clone(), what };
+        checker.action(&step.action).map_err(fault)?;
+        let Action::If { captures, outputs, then_branch, else_branch, .. } = &step.action else { continue };
+        if depth == MAX_DEPTH {
+            return Err(fault(format!("branches nest deeper than {MAX_DEPTH}")));
+        }
+        for (branch, nested) in [("then", then_branch), ("else", else_branch)] {
+            let within = |error| ProgramError::Branch { step: i, name: step.name.clone(), branch, error };
+            check_nested(nested, depth + 1).map_err(|e| within(Box::new(e)))?;
+            checker.branch(nested, captures, outputs).map_err(|what| fault(format!("{branch} branch: {what}")))?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'p> {
+    program: &'p Program,
+}
+
+impl Checker<'_> {
+    fn port(&self, port: &Port, written: bool) -> Result<(), String> {
+        self.typed(port.buffer, &port.ty)?;
+        if written { self.writable(port.buffer) } else { Ok(()) }
+    }
+
+    fn action(&self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Kernel { kernel, buffers } => self.kernel(*kernel, buffers),
+            Action::Gemm(gemm) => self.gemm(gemm),
+            Action::Halo(halo) => self.halo(halo),
+            Action::Reference { inputs, outputs, .. } => {
+                for (buffer, ty) in inputs.iter().flatten() {
+                    self.typed(*buffer, ty)?;
+                }
+                for (buffer, ty) in outputs {
+                    self.typed(*buffer, ty)?;
+                    self.writable(*buffer)?;
+                }
+                Ok(())
+            }
+            Action::If { condition, captures, outputs, .. } => {
+                self.holds(*condition, 1)?;
+                captures.iter().try_for_each(|&b| self.bytes(b).map(|_| ()))?;
+                outputs.iter().try_for_each(|&b| self.writable(b))
+            }
+            Action::Copy { from, to, bytes } => {
+                self.holds(*from, *bytes)?;
+                self.holds(*to, *bytes)?;
+                self.writable(*to)
+            }
+        }
+    }
+
+    fn kernel(&self, kernel: u32, buffers: &[BufferId]) -> Result<(), String> {
+        let kernels = &self.program.kernels;
+        let kernel = kernels
+            .get(kernel as usize)
+            .ok_or_else(|| format!("kernel {kernel} is not there; the program has {}", kernels.len()))?;
+        if kernel.buffers.len() != buffers.len() {
+            return Err(format!(
+                "kernel {} takes {} buffers, got {}",
+                kernel.name,
+                kernel.buffers.len(),
+                buffers.len()
+            ));
+        }
+        for (decl, &buffer) in kernel.buffers.iter().zip(buffers) {
+            let operand = |what: String| format!("operand `{}` of kernel {}: {what}", decl.name, kernel.name);
+            self.holds(buffer, decl.bytes).map_err(operand)?;
+            if decl.align > BUFFER_ALIGN || !decl.align.is_power_of_two() {
+                return Err(operand(format!("alignment {} cannot be given", decl.align)));
+            }
+            if matches!(decl.kind, BufferKind::Out | BufferKind::Scratch) {
+                self.writable(buffer).map_err(operand)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gemm(&self, gemm: &Gemm) -> Result<(), String> {
+        let Gemm { batch, m, n, k, a, b, c, im2col } = gemm;
+        self.writable(c.buffer)?;
+        self.matrix("c", c, [*batch, *m, *n])?;
+        self.matrix("b", b, [*batch, *k, *n])?;
+        match im2col {
+            None => self.matrix("a", a, [*batch, *m, *k]),
+            Some(window) => self.window(window, gemm),
+        }
+    }
+
+    fn matrix(&self, name: &str, x: &Matrix, sizes: [usize; 3]) -> Result<(), String> {
+        if sizes.contains(&0) {
+            return self.bytes(x.buffer).map(|_| ());
+        }
+        let strides = [x.batch, x.row, x.column];
+        let last = sizes.iter().zip(strides).try_fold(x.offset, |at, (size, stride)| {
+            (size - 1).checked_mul(stride).and_then(|reach| at.checked_add(reach))
+        });
+        let bytes = last.and_then(|at| at.checked_add(1)).and_then(|n| n.checked_mul(size_of::<f32>()));
+        let bytes = bytes.ok_or_else(|| format!("matrix {name} is larger than memory"))?;
+        self.holds(x.buffer, bytes).map_err(|what| format!("matrix {name}: {what}"))
+    }
+
+    fn window(&self, w: &Im2Col, gemm: &Gemm) -> Result<(), String> {
+        let product = |sizes: &[usize]| sizes.iter().try_fold(1usize, |p, &s| p.checked_mul(s));
+        let bytes = product(&w.input).and_then(|n| n.checked_mul(size_of::<f32>()));
+        let bytes = bytes.ok_or("the convolution's input is larger than memory")?;
+        self.holds(gemm.a.buffer, bytes)?;
+        if w.channels[0].checked_add(w.channels[1]).is_none_or(|end| end > w.input[3]) {
+            return Err(format!("channels {:?} of {}", w.channels, w.input[3]));
+        }
+        if gemm.batch != 1 || gemm.a.offset != 0 {
+            return Err("a gathered product has one batch and starts at 0".into());
+        }
+        // Row and column numbers are computed as `position * stride + tap * dilation - pad` in i64.
+        let numbers = [w.input, [w.output[0], w.output[1], w.kernel[0], w.kernel[1]]].concat();
+        let steps = [w.strides, w.dilations, w.pads].concat();
+        if numbers.iter().chain(&steps).any(|&x| x > i32::MAX as usize / 2) {
+            return Err("the convolution's geometry is out of range".into());
+        }
+        let rows = product(&[w.input[0], w.output[0], w.output[1]]);
+        let columns = product(&[w.kernel[0], w.kernel[1], w.channels[1]]);
+        if rows != Some(gemm.m) || columns != Some(gemm.k) {
+            return Err(format!("windows give {rows:?} x {columns:?}, the product is {} x {}", gemm.m, gemm.k));
+        }
+        Ok(())
+    }
+
+    fn halo(&self, halo: &Halo) -> Result<(), String> {
+        let size = self.bytes(halo.buffer)?;
+        self.writable(halo.buffer)?;
+        match halo.ranges.iter().find(|(start, end)| start > end || *end > size) {
+            Some((start, end)) => Err(format!("border {start}..{end} leaves the buffer of {size} bytes")),
+            None => Ok(()),
+        }
+    }
+
+    fn branch(&self, nested: &Program, captures: &[BufferId], outputs: &[BufferId]) -> Result<(), String> {
+        for (kind, ports, buffers) in [("captures", &nested.inputs, captures), ("results", &nested.outputs, outputs)] {
+            if ports.len() != buffers.len() {
+                return Err(format!("{} {kind}, {} expected", buffers.len(), ports.len()));
+            }
+            for (port, &buffer) in ports.iter().zip(buffers) {
+                self.typed(buffer, &port.ty).map_err(|what| format!("`{}`: {what}", port.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn typed(&self, buffer: BufferId, ty: &TensorType) -> Result<(), String> {
+        let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
+        let bytes = bytes.ok_or_else(|| format!("{ty} is larger than memory"))?;
+        self.holds(buffer, bytes).map_err(|what| format!("{ty}: {what}"))
+    }
+
+    fn holds(&self, buffer: BufferId, bytes: usize) -> Result<(), String> {
+        let size = self.bytes(buffer)?;
+        if bytes > size {
+            let name = &self.program.buffers[buffer.0 as usize].name;
+            return Err(format!("needs {bytes} bytes, buffer {} (`{name}`) has {size}", buffer.0));
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, buffer: BufferId) -> Result<usize, String> {
+        let buffers = &self.program.buffers;
+        let found = buffers.get(buffer.0 as usize);
+        found.map(|b| b.bytes).ok_or_else(|| format!("buffer {} is not there; there are {}", buffer.0, buffers.len()))
+    }
+
+    fn writable(&self, buffer: BufferId) -> Result<(), String> {
+        self.bytes(buffer)?;
+        match self.program.buffers[buffer.0 as usize].place {
+            Place::Arena(_) => Ok(()),
+            Place::Constant(_) => Err(format!("writes to buffer {}, which is constant", buffer.0)),
+        }
+    }
+}
