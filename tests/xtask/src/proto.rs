@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use std::path::Path;
+use std::process::Command;
 
 /// Compiles the committed `onnx.proto` and writes `proto.rs` beside the importer. All byte fields become `Bytes`, so
 /// that decoding from a mapped file shares the weights instead of copying them.
@@ -17,7 +18,11 @@ pub fn generate(repository: &Path) -> anyhow::Result<()> {
         .context("generating Rust")?;
     let text = modules.get(&module).context("nothing was generated for package `onnx`")?;
     let target = crate_folder.join("src/proto.rs");
-    std::fs::write(&target, format!("{HEADER}{text}")).with_context(|| format!("writing {}", target.display()))
+    std::fs::write(&target, format!("{HEADER}{text}")).with_context(|| format!("writing {}", target.display()))?;
+    let formatted =
+        Command::new("rustfmt").args(["--edition", "2024"]).arg(&target).status().context("running rustfmt")?;
+    anyhow::ensure!(formatted.success(), "rustfmt failed on {}", target.display());
+    Ok(())
 }
 
 const HEADER: &str =
