@@ -88,6 +88,7 @@ pub struct Step {
 }
 
 /// Kinds of steps.
+#[allow(clippy::large_enum_variant, reason = "a program has a few hundred steps; boxing them would only cost clarity")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Action {
     /// Runs all tasks of a kernel, split among threads.
