@@ -2,7 +2,7 @@
 //!
 //! Reading is strict where the file could be misread and lenient where it cannot: nodes may stand in any order, but every
 //! name must be defined exactly once; every size is checked before memory is reserved; external data must lie beside the
-//! model. Operator sets 7 to [`NEWEST_OPSET`] are read; [`upgrade`] brings each older form of an op to the newest one,
+//! model. Operator sets 7 to [`NEWEST_OPSET`] are read; `upgrade` brings each older form of an op to the newest one,
 //! which is the only one the rest of the compiler knows. Weights are not copied: tensors are slices of the mapped file.
 //!
 //! All problems of a file are collected. A broken file gives errors; a sound file that needs something qcc does not have
