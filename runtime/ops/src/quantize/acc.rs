@@ -1,6 +1,7 @@
 //! `Acc`.
 
 use crate::{AttrDef, AttrKind, Default, InferArgs, OpDef, OpError, Param, def::no_macs};
+use crate::shape::axes::checked_elements;
 use qcc_tensor::TensorType;
 
 /// The accumulator inside the body of a fused kernel.
@@ -25,5 +26,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let dtype = a.attrs.dtype("dtype").ok_or_else(fail)?;
     let shape = a.attrs.ints("shape").ok_or_else(fail)?;
     let shape: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();
-    Ok(vec![TensorType::new(dtype, shape.ok_or_else(fail)?)])
+    let shape = shape.ok_or_else(fail)?;
+    checked_elements(&shape)?;
+    Ok(vec![TensorType::new(dtype, shape)])
 }

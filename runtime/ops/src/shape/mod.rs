@@ -1,6 +1,6 @@
 //! Ops that move, select and join elements, and ops on shapes.
 
-mod axes;
+pub(crate) mod axes;
 pub(crate) mod concat;
 pub(crate) mod constant_of_shape;
 pub(crate) mod expand;

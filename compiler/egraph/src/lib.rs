@@ -1,0 +1,1 @@
+//! Equality saturation: a graph and rules in, the cheapest equivalent graph out.
