@@ -216,6 +216,8 @@ pub enum Expr {
     },
     /// The value with another shape (`reshape(x, [1, -1])`): builds a `Reshape`, at once for constants.
     Reshape(Box<Expr>, Meta),
+    /// `constant(y)`: the class of a bound value, evaluated to a constant. Fails if it cannot be evaluated.
+    Folded(VarId),
     /// The accumulator of the enclosing `Fused` on the right side.
     Acc,
     /// An absent optional argument (`_` on the right side).
@@ -363,6 +365,8 @@ pub enum Builtin {
     Shape,
     /// `rank(x)`.
     Rank,
+    /// `all_rank(xs, n)`: every value of a variadic variable has this rank.
+    AllRank,
     /// `dtype(x)`.
     Dtype,
     /// `elements(x)`: number of elements.
@@ -407,6 +411,9 @@ pub enum Builtin {
     Inverse,
     /// `permute(list, p)`: item `i` of the result is `list[p[i]]`.
     Permute,
+    /// `keeps_order(p, s)`: permuting the axes of a tensor of shape `s` by `p` moves no element, because axes of size
+    /// greater than one keep their order.
+    KeepsOrder,
     /// `index_of(list, x)`: position of an item, -1 if absent.
     IndexOf,
     /// `map_axes(axes, p)`: the positions in the permuted tensor of axes of the original one: `index_of(p, axis)` each.
