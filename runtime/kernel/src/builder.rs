@@ -94,6 +94,11 @@ impl KernelBuilder {
         self.buffer(name, bytes, BufferKind::Const)
     }
 
+    /// The buffers declared so far.
+    pub fn buffers(&self) -> &[BufferDecl] {
+        &self.buffers
+    }
+
     /// Changes the size of a buffer declared before its size was known.
     pub fn resize(&mut self, buf: Buf, bytes: usize) {
         self.buffers[buf.0 as usize].bytes = bytes;

@@ -5,6 +5,7 @@
 //! Activations are channels-last ([`layout::TensorLayout`]); integer results are exact.
 
 pub mod body;
+pub mod emit;
 pub mod layout;
 
 use qcc_kernel::Kernel;

@@ -1,7 +1,7 @@
 //! `Acc`.
 
-use crate::{AttrDef, AttrKind, Default, InferArgs, OpDef, OpError, Param, def::no_macs};
 use crate::shape::axes::checked_elements;
+use crate::{AttrDef, AttrKind, Default, InferArgs, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::TensorType;
 
 /// The accumulator inside the body of a fused kernel.
