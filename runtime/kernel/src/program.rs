@@ -26,7 +26,7 @@ pub struct Program {
     /// Kernels, each different; steps refer to them by position.
     pub kernels: Vec<Kernel>,
     /// Packed weights and tables; a [`Place::Constant`] is a range of it. Stored apart from the rest of the artifact,
-    /// page-aligned, so that it is mapped and not read.
+    /// page-aligned, so that it is mapped and not read. The programs of branches share the bytes of the whole.
     #[serde(skip)]
     pub constants: bytes::Bytes,
     /// Buffers; steps refer to them by position.

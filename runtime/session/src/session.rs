@@ -1,0 +1,240 @@
+//! A program with its memory and its machine code.
+
+use crate::SessionError;
+use crate::arena::Arena;
+use crate::steps::{self, Bound, Machine, Place};
+use qcc_jit::{CodeModule, CpuFeatures};
+use qcc_kernel::BUFFER_ALIGN;
+use qcc_kernel::program::{self, BufferId, Port, Program};
+use qcc_tensor::Tensor;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How kernels are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Machine code for the CPU found.
+    #[default]
+    Jit,
+    /// One operation at a time, every access checked: the oracle of the machine code.
+    Interpreter,
+}
+
+/// How a session runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Threads, the caller's included; at least 1.
+    pub threads: usize,
+    /// How kernels are executed.
+    pub engine: Engine,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { threads: 1, engine: Engine::Jit }
+    }
+}
+
+/// Time of one step of a profiled run.
+#[derive(Debug, Clone)]
+pub struct StepTime {
+    /// Name of the step.
+    pub name: String,
+    /// Wall-clock nanoseconds.
+    pub nanoseconds: u64,
+}
+
+/// A program ready to run. Sessions of one program share its constants and nothing else.
+pub struct Session {
+    program: Arc<Program>,
+    engine: Engine,
+    code: CodeModule,
+    steps: Vec<Bound>,
+    inputs: Vec<Place>,
+    outputs: Vec<Place>,
+    pool: Option<ThreadPool>,
+    _arena: Arena,
+    /// A copy of the constants, if they do not lie at a multiple of the alignment.
+    _constants: Option<Arena>,
+}
+
+impl Session {
+    /// Checks the program, generates machine code, reserves memory.
+    ///
+    /// # Errors
+    /// A program that breaks its rules, code that cannot be generated, threads that cannot be started.
+    pub fn new(program: Arc<Program>, options: &Options) -> Result<Session, SessionError> {
+        program::check(&program)?;
+        let threads = options.threads.max(1);
+        let kernels = match options.engine {
+            Engine::Jit => program.kernels.as_slice(),
+            Engine::Interpreter => &[],
+        };
+        let code = qcc_jit::compile(kernels, &CpuFeatures::detect(), threads)?;
+        let arena = Arena::new(program.arena_bytes);
+        let aligned = program.constants.as_ptr().addr().is_multiple_of(BUFFER_ALIGN);
+        let constants = (!aligned).then(|| Arena::copied(&program.constants));
+        let constant_base = constants.as_ref().map_or(program.constants.as_ptr().cast_mut(), |copy| copy.at(0));
+        let place = |id: BufferId| match program.buffers[id.0 as usize].place {
+            program::Place::Arena(offset) => Place(arena.at(offset)),
+            program::Place::Constant(offset) => Place(constant_base.wrapping_add(offset)),
+        };
+        let steps = steps::bind(&program, options, &place)?;
+        let inputs = program.inputs.iter().map(|port| place(port.buffer)).collect();
+        let outputs = program.outputs.iter().map(|port| place(port.buffer)).collect();
+        let pool = match threads {
+            1 => None,
+            _ => Some(
+                ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .thread_name(|i| format!("qcc-{i}"))
+                    .build()
+                    .map_err(|e| SessionError::Threads { threads, why: e.to_string() })?,
+            ),
+        };
+        let engine = options.engine;
+        Ok(Session { engine, code, steps, inputs, outputs, pool, _arena: arena, _constants: constants, program })
+    }
+
+    /// The model's inputs, in order.
+    pub fn inputs(&self) -> &[Port] {
+        &self.program.inputs
+    }
+
+    /// The model's outputs, in order.
+    pub fn outputs(&self) -> &[Port] {
+        &self.program.outputs
+    }
+
+    /// Runs the model once.
+    ///
+    /// # Errors
+    /// Inputs of another number or type than the model's; a step that fails.
+    pub fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
+        self.check_types(inputs)?;
+        let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
+        let mut outputs: Vec<Vec<u8>> = self.program.outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
+        let mut slices: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        self.run_into(&bytes, &mut slices)?;
+        Ok(self.tensors(outputs))
+    }
+
+    /// Runs the model once on the bytes of its inputs, row-major, and writes the bytes of its outputs.
+    ///
+    /// # Errors
+    /// Slices of another number or length than the model's inputs and outputs; a step that fails.
+    pub fn run_into(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), SessionError> {
+        self.write_inputs(inputs)?;
+        count("outputs", self.program.outputs.len(), outputs.len())?;
+        for (port, slot) in self.program.outputs.iter().zip(outputs.iter()) {
+            sized("output", port, slot.len())?;
+        }
+        let machine = Machine { program: &self.program, engine: self.engine, code: &self.code };
+        let steps = &mut self.steps;
+        let mut all = || steps.iter_mut().try_for_each(|step| step.run(&machine));
+        match &self.pool {
+            Some(pool) => pool.install(all)?,
+            None => all()?,
+        }
+        for (place, slot) in self.outputs.iter().zip(outputs) {
+            // SAFETY: the check made sure that the buffer has the port's bytes, which the slice has as well.
+            unsafe { std::ptr::copy_nonoverlapping(place.0, slot.as_mut_ptr(), slot.len()) };
+        }
+        Ok(())
+    }
+
+    /// Runs the model once and times every step, in the program's order.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_profiled(&mut self, inputs: &[Tensor]) -> Result<(Vec<Tensor>, Vec<StepTime>), SessionError> {
+        self.check_types(inputs)?;
+        let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
+        self.write_inputs(&bytes)?;
+        let machine = Machine { program: &self.program, engine: self.engine, code: &self.code };
+        let steps = &mut self.steps;
+        let mut times = Vec::with_capacity(steps.len());
+        let mut all = || -> Result<(), SessionError> {
+            steps.iter_mut().try_for_each(|step| {
+                let start = Instant::now();
+                step.run(&machine)?;
+                let nanoseconds = start.elapsed().as_nanos() as u64;
+                times.push(StepTime { name: step.name.clone(), nanoseconds });
+                Ok(())
+            })
+        };
+        match &self.pool {
+            Some(pool) => pool.install(all)?,
+            None => all()?,
+        }
+        let outputs = self
+            .program
+            .outputs
+            .iter()
+            .zip(&self.outputs)
+            // SAFETY: the check made sure that the buffer has the port's bytes.
+            .map(|(port, place)| unsafe { std::slice::from_raw_parts(place.0, port.ty.bytes()) }.to_vec())
+            .collect();
+        Ok((self.tensors(outputs), times))
+    }
+
+    /// Runs the model on buffers of another session: each a pointer and a number of bytes.
+    ///
+    /// # Safety
+    /// Every place has its bytes; outputs are written by nobody else.
+    pub(crate) unsafe fn run_pointers(
+        &mut self,
+        inputs: &[(Place, usize)],
+        outputs: &[(Place, usize)],
+    ) -> Result<(), SessionError> {
+        // SAFETY: as the caller promises.
+        let read = |&(place, bytes): &(Place, usize)| unsafe { std::slice::from_raw_parts(place.0.cast_const(), bytes) };
+        // SAFETY: as the caller promises.
+        let write = |&(place, bytes): &(Place, usize)| unsafe { std::slice::from_raw_parts_mut(place.0, bytes) };
+        let inputs: Vec<&[u8]> = inputs.iter().map(read).collect();
+        let mut outputs: Vec<&mut [u8]> = outputs.iter().map(write).collect();
+        self.run_into(&inputs, &mut outputs)
+    }
+
+    fn check_types(&self, inputs: &[Tensor]) -> Result<(), SessionError> {
+        count("inputs", self.program.inputs.len(), inputs.len())?;
+        match self.program.inputs.iter().zip(inputs).find(|(port, tensor)| port.ty != *tensor.ty()) {
+            None => Ok(()),
+            Some((port, tensor)) => Err(SessionError::Mismatch {
+                port: format!("input `{}`", port.name),
+                expected: port.ty.clone(),
+                got: tensor.ty().to_string(),
+            }),
+        }
+    }
+
+    fn write_inputs(&mut self, inputs: &[&[u8]]) -> Result<(), SessionError> {
+        count("inputs", self.program.inputs.len(), inputs.len())?;
+        for ((port, place), bytes) in self.program.inputs.iter().zip(&self.inputs).zip(inputs) {
+            sized("input", port, bytes.len())?;
+            // SAFETY: the check made sure that the buffer may be written and has the port's bytes.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.0, bytes.len()) };
+        }
+        Ok(())
+    }
+
+    fn tensors(&self, bytes: Vec<Vec<u8>>) -> Vec<Tensor> {
+        let typed = self.program.outputs.iter().zip(bytes);
+        typed
+            .map(|(port, b)| Tensor::from_bytes(port.ty.clone(), b.into()).expect("as many bytes as the type says"))
+            .collect()
+    }
+}
+
+fn count(what: &'static str, expected: usize, got: usize) -> Result<(), SessionError> {
+    if expected == got { Ok(()) } else { Err(SessionError::Count { what, expected, got }) }
+}
+
+fn sized(kind: &str, port: &Port, bytes: usize) -> Result<(), SessionError> {
+    if bytes == port.ty.bytes() {
+        return Ok(());
+    }
+    let port_name = format!("{kind} `{}`", port.name);
+    Err(SessionError::Mismatch { port: port_name, expected: port.ty.clone(), got: format!("{bytes} bytes") })
+}

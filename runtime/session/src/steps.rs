@@ -1,0 +1,316 @@
+//! Steps with their addresses resolved: what a session executes.
+
+use crate::arena::Arena;
+use crate::product::{self, Operands};
+use crate::session::Session;
+use crate::{Engine, Options, SessionError};
+use qcc_kernel::program::{Action, BufferId, Gemm, Halo, Program};
+use qcc_kernel::{BufferKind, Kernel, interpret};
+use qcc_ops::{Attrs, Op};
+use qcc_tensor::{Tensor, TensorType};
+use std::sync::Arc;
+
+/// Predicted time below which a step runs on the calling thread: waking another one costs up to some ten microseconds.
+const WORTH_SPLITTING_NS: f64 = 20_000.0;
+
+/// A pointer into memory the session owns.
+#[derive(Clone, Copy)]
+pub struct Place(pub *mut u8);
+
+// SAFETY: places are only dereferenced by steps, which the session runs one after the other; what threads share within a
+// step is kept apart by the step.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+/// Finds the memory of a buffer.
+pub type Resolve<'a> = &'a dyn Fn(BufferId) -> Place;
+
+/// A step ready to run.
+pub struct Bound {
+    /// Its name.
+    pub name: String,
+    /// Threads it is worth to use.
+    threads: usize,
+    action: BoundAction,
+}
+
+#[allow(clippy::large_enum_variant, reason = "a program has a few hundred steps; boxing them would only cost clarity")]
+enum BoundAction {
+    Kernel {
+        kernel: u32,
+        /// One argument array for each thread; they differ in scratch memory.
+        arguments: Vec<Vec<Place>>,
+        /// Scratch memory of all threads but the first, which uses the program's buffer.
+        _scratch: Vec<Arena>,
+    },
+    Gemm {
+        gemm: Gemm,
+        a: Place,
+        b: Place,
+        c: Place,
+        /// Gathered windows, one buffer for each thread.
+        gathered: Vec<Vec<f32>>,
+    },
+    Halo {
+        halo: Halo,
+        buffer: Place,
+    },
+    Reference {
+        op: Op,
+        attrs: Attrs,
+        inputs: Vec<Option<(Place, TensorType)>>,
+        outputs: Vec<(Place, TensorType)>,
+    },
+    If {
+        condition: Place,
+        captures: Vec<(Place, usize)>,
+        outputs: Vec<(Place, usize)>,
+        branches: Box<[Session; 2]>,
+    },
+    Copy {
+        from: Place,
+        to: Place,
+        bytes: usize,
+    },
+}
+
+/// Resolves the steps of a checked program.
+///
+/// # Errors
+/// Those of nested sessions.
+pub fn bind(program: &Program, options: &Options, resolve: Resolve<'_>) -> Result<Vec<Bound>, SessionError> {
+    program
+        .steps
+        .iter()
+        .map(|step| {
+            let worth = step.predicted_ns >= WORTH_SPLITTING_NS;
+            let mut threads = if worth { options.threads } else { 1 };
+            let action = match &step.action {
+                Action::Kernel { kernel, buffers } => {
+                    let decl = &program.kernels[*kernel as usize];
+                    threads = threads.min(decl.tasks as usize).max(1);
+                    kernel_arguments(*kernel, decl, buffers, threads, resolve)
+                }
+                Action::Gemm(gemm) => {
+                    threads = threads.min(product::blocks(gemm)).max(1);
+                    BoundAction::Gemm {
+                        a: resolve(gemm.a.buffer),
+                        b: resolve(gemm.b.buffer),
+                        c: resolve(gemm.c.buffer),
+                        gathered: vec![vec![0.0; product::scratch(gemm)]; threads],
+                        gemm: gemm.clone(),
+                    }
+                }
+                Action::Halo(halo) => BoundAction::Halo { halo: halo.clone(), buffer: resolve(halo.buffer) },
+                Action::Reference { op, attrs, inputs, outputs } => {
+                    let typed = |(buffer, ty): &(BufferId, TensorType)| (resolve(*buffer), ty.clone());
+                    BoundAction::Reference {
+                        op: *op,
+                        attrs: attrs.clone(),
+                        inputs: inputs.iter().map(|i| i.as_ref().map(typed)).collect(),
+                        outputs: outputs.iter().map(typed).collect(),
+                    }
+                }
+                Action::If { condition, captures, outputs, then_branch, else_branch } => {
+                    let nested = |branch: &Program| Session::new(Arc::new(branch.clone()), options);
+                    let bytes = |ports: &[qcc_kernel::program::Port], i: usize| ports[i].ty.bytes();
+                    BoundAction::If {
+                        condition: resolve(*condition),
+                        captures: captures
+                            .iter()
+                            .enumerate()
+                            .map(|(i, &b)| (resolve(b), bytes(&then_branch.inputs, i)))
+                            .collect(),
+                        outputs: outputs
+                            .iter()
+                            .enumerate()
+                            .map(|(i, &b)| (resolve(b), bytes(&then_branch.outputs, i)))
+                            .collect(),
+                        branches: Box::new([nested(then_branch)?, nested(else_branch)?]),
+                    }
+                }
+                Action::Copy { from, to, bytes } => {
+                    BoundAction::Copy { from: resolve(*from), to: resolve(*to), bytes: *bytes }
+                }
+            };
+            Ok(Bound { name: step.name.clone(), threads, action })
+        })
+        .collect()
+}
+
+fn kernel_arguments(
+    index: u32,
+    kernel: &Kernel,
+    buffers: &[BufferId],
+    threads: usize,
+    resolve: Resolve<'_>,
+) -> BoundAction {
+    let first: Vec<Place> = buffers.iter().map(|&b| resolve(b)).collect();
+    let mut arguments = vec![first.clone()];
+    let mut scratch = Vec::new();
+    for _ in 1..threads {
+        let own = first.iter().zip(&kernel.buffers).map(|(&place, decl)| {
+            if decl.kind == BufferKind::Scratch {
+                let memory = Arena::new(decl.bytes);
+                let place = Place(memory.at(0));
+                scratch.push(memory);
+                place
+            } else {
+                place
+            }
+        });
+        arguments.push(own.collect());
+    }
+    BoundAction::Kernel { kernel: index, arguments, _scratch: scratch }
+}
+
+/// What executes kernels.
+pub struct Machine<'s> {
+    /// The program's kernels.
+    pub program: &'s Program,
+    /// How they are executed.
+    pub engine: Engine,
+    /// Their machine code.
+    pub code: &'s qcc_jit::CodeModule,
+}
+
+impl Bound {
+    /// Executes the step.
+    ///
+    /// # Errors
+    /// A reference evaluation that refuses its inputs; an interpreter that stops.
+    pub fn run(&mut self, machine: &Machine<'_>) -> Result<(), SessionError> {
+        match &mut self.action {
+            BoundAction::Kernel { kernel, arguments, .. } => {
+                let decl = &machine.program.kernels[*kernel as usize];
+                match machine.engine {
+                    Engine::Jit => {
+                        run_kernel(machine, *kernel, decl, arguments);
+                        Ok(())
+                    }
+                    Engine::Interpreter => interpret_kernel(decl, &arguments[0])
+                        .map_err(|error| SessionError::Interpret { step: self.name.clone(), error }),
+                }
+            }
+            BoundAction::Gemm { gemm, a, b, c, gathered } => {
+                run_gemm(gemm, [*a, *b, *c], gathered, self.threads);
+                Ok(())
+            }
+            BoundAction::Halo { halo, buffer } => {
+                for &(start, end) in &halo.ranges {
+                    // SAFETY: the program's check made sure that the range lies in the buffer, which this step writes alone.
+                    unsafe { std::ptr::write_bytes(buffer.0.add(start), halo.value, end - start) };
+                }
+                Ok(())
+            }
+            BoundAction::Reference { op, attrs, inputs, outputs } => evaluate(*op, attrs, inputs, outputs)
+                .map_err(|error| SessionError::Op { step: self.name.clone(), error }),
+            BoundAction::If { condition, captures, outputs, branches } => {
+                // SAFETY: the check made sure that the condition has a byte, captures and outputs their branch's bytes;
+                // buffers that one step reads and writes do not overlap.
+                unsafe {
+                    let branch = &mut branches[usize::from(*condition.0 == 0)];
+                    branch.run_pointers(captures, outputs)
+                }
+            }
+            BoundAction::Copy { from, to, bytes } => {
+                // SAFETY: the check made sure that both buffers have these bytes; `copy` allows them to overlap.
+                unsafe { std::ptr::copy(from.0, to.0, *bytes) };
+                Ok(())
+            }
+        }
+    }
+}
+
+fn run_kernel(machine: &Machine<'_>, kernel: u32, decl: &Kernel, arguments: &[Vec<Place>]) {
+    let entry = machine.code.entry(kernel as usize);
+    let tasks = u64::from(decl.tasks);
+    split(arguments.len(), &|part, parts| {
+        let share = |i: u64| tasks * i / parts as u64;
+        let (begin, end) = (share(part as u64), share(part as u64 + 1));
+        let places = &arguments[part];
+        // SAFETY: `Place` is a pointer and nothing else.
+        let pointers = unsafe { std::slice::from_raw_parts(places.as_ptr().cast::<*mut u8>(), places.len()) };
+        // SAFETY: the check made sure that every buffer is as large and as aligned as the kernel declares; parts have
+        // disjoint tasks, which the kernel IR makes independent, and scratch memory of their own.
+        unsafe { entry.call(pointers, begin, end) };
+    });
+}
+
+fn run_gemm(gemm: &Gemm, [a, b, c]: [Place; 3], gathered: &mut [Vec<f32>], threads: usize) {
+    let blocks = product::blocks(gemm);
+    let windows: Vec<Place> = gathered.iter_mut().map(|g| Place(g.as_mut_ptr().cast())).collect();
+    let length = product::scratch(gemm);
+    let run = |part: usize, parts: usize| {
+        // The closure must capture whole places, which may cross threads, and not the pointers in them.
+        let (a, b, c) = ({ a }, { b }, { c });
+        let operands = Operands { a: a.0.cast(), b: b.0.cast(), c: c.0.cast() };
+        // SAFETY: every part has a buffer of its own, of the length it was made with.
+        let window = unsafe { std::slice::from_raw_parts_mut(windows[part].0.cast::<f32>(), length) };
+        // SAFETY: the check made sure that the operands lie in their buffers; parts write different blocks of `c`.
+        unsafe { product::multiply(gemm, operands, window, blocks * part / parts..blocks * (part + 1) / parts) };
+    };
+    split(threads, &run);
+}
+
+/// Calls `work(part, parts)` for every part, on the threads of the pool this runs in; the caller's thread takes the first.
+fn split(parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+    fn between(from: usize, to: usize, parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        if to - from <= 1 {
+            work(from, parts);
+        } else {
+            let middle = usize::midpoint(from, to);
+            rayon::join(|| between(from, middle, parts, work), || between(middle, to, parts, work));
+        }
+    }
+    between(0, parts, parts, work);
+}
+
+/// Runs a whole kernel on copies of its buffers, then writes back what it may write.
+fn interpret_kernel(kernel: &Kernel, places: &[Place]) -> Result<(), qcc_kernel::InterpretError> {
+    let mut copies: Vec<Vec<u8>> = kernel
+        .buffers
+        .iter()
+        .zip(places)
+        // SAFETY: the check made sure that the buffer has the declared bytes.
+        .map(|(decl, place)| unsafe { std::slice::from_raw_parts(place.0, decl.bytes) }.to_vec())
+        .collect();
+    let mut slices: Vec<&mut [u8]> = copies.iter_mut().map(Vec::as_mut_slice).collect();
+    interpret(kernel, &mut slices, 0, u64::from(kernel.tasks))?;
+    for ((decl, place), copy) in kernel.buffers.iter().zip(places).zip(&copies) {
+        if decl.kind == BufferKind::Out {
+            // SAFETY: as above, and the check made sure that it may be written.
+            unsafe { std::ptr::copy_nonoverlapping(copy.as_ptr(), place.0, copy.len()) };
+        }
+    }
+    Ok(())
+}
+
+fn evaluate(
+    op: Op,
+    attrs: &Attrs,
+    inputs: &[Option<(Place, TensorType)>],
+    outputs: &[(Place, TensorType)],
+) -> Result<(), qcc_ops::OpError> {
+    let tensors: Vec<Option<Tensor>> = inputs
+        .iter()
+        .map(|input| {
+            input.as_ref().map(|(place, ty)| {
+                // SAFETY: the check made sure that the buffer holds a value of this type.
+                let bytes = unsafe { std::slice::from_raw_parts(place.0, ty.bytes()) };
+                Tensor::from_bytes(ty.clone(), bytes.to_vec().into()).expect("as many bytes as the type says")
+            })
+        })
+        .collect();
+    let given: Vec<Option<&Tensor>> = tensors.iter().map(Option::as_ref).collect();
+    let results = op.eval(&given, attrs, outputs.len())?;
+    for (result, (place, ty)) in results.iter().zip(outputs) {
+        if result.ty() != ty {
+            return Err(qcc_ops::OpError::invalid(format!("the result is {}, {ty} was planned", result.ty())));
+        }
+        // SAFETY: as above, and the check made sure that it may be written.
+        unsafe { std::ptr::copy_nonoverlapping(result.bytes().as_ptr(), place.0, ty.bytes()) };
+    }
+    Ok(())
+}
