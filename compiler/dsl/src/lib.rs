@@ -1,5 +1,19 @@
 //! The `.rules` language: text in, checked [`RuleSet`] out.
+//!
+//! `grammar.pest` -> syntax tree (`ast`) -> names and imports (`scope`, `load`) -> rules (`resolve`) -> checks (`check`).
+//! All errors of all files are reported together; a syntax error costs the item it stands in.
 
+mod ast;
+mod builtins;
+mod check;
+mod compile;
+mod load;
+mod parse;
+mod resolve;
 mod ruleset;
+mod scope;
+mod suggest;
 
+pub use compile::compile;
+pub use load::{LoadError, Source};
 pub use ruleset::*;

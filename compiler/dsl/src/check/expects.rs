@@ -1,0 +1,44 @@
+//! Tests expect rules and reasons that exist.
+
+use crate::Rule;
+use crate::ast::{self, Name};
+use crate::suggest::nearest;
+use indexmap::IndexMap;
+use qcc_diag::Diagnostic;
+
+/// Reports unknown rules and reasons. Reasons of rules that have errors cannot be checked.
+pub(crate) fn test(
+    test: &ast::Test,
+    rules: &[Rule],
+    declared: &IndexMap<&str, &Name>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for expect in &test.expects {
+        let (name, reason) = match expect {
+            ast::Expect::Fired(name, ..) => (name, None),
+            ast::Expect::Blocked(name, reason, _) => (name, Some(reason)),
+            _ => continue,
+        };
+        let rule = rules.iter().find(|r| r.name == name.text);
+        let base = name.text.strip_suffix("/reverse").unwrap_or(&name.text);
+        if rule.is_none() && !declared.contains_key(base) {
+            let diagnostic = Diagnostic::error("unknown-rule", format!("there is no rule `{}`", name.text));
+            let diagnostic = diagnostic.label(name.span, "not known");
+            diagnostics.push(match nearest(&name.text, declared.keys().copied()) {
+                Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
+                None => diagnostic,
+            });
+        }
+        let (Some(rule), Some(reason)) = (rule, reason) else { continue };
+        if rule.guards.iter().any(|g| g.reason == reason.text) {
+            continue;
+        }
+        let message = format!("`{}` never says \"{}\"", name.text, reason.text);
+        let mut diagnostic = Diagnostic::error("unknown-reason", message).label(reason.span, "no reason of the rule");
+        diagnostic = match rule.guards.first() {
+            None => diagnostic.help("it has no conditions"),
+            Some(_) => rule.guards.iter().fold(diagnostic, |d, g| d.help(format!("it says \"{}\"", g.reason))),
+        };
+        diagnostics.push(diagnostic);
+    }
+}

@@ -1,0 +1,267 @@
+//! Which names a module sees.
+
+use crate::ast::{self, ClassRef, Name};
+use crate::builtins;
+use crate::load::Loaded;
+use crate::suggest::nearest;
+use indexmap::IndexMap;
+use qcc_diag::{Diagnostic, Span};
+use qcc_ops::{Arity, Op, registry};
+use std::collections::BTreeSet;
+
+/// The names of all modules.
+pub(crate) struct Scope<'a> {
+    modules: Vec<Visible>,
+    /// Classes with the file that declares them.
+    classes: IndexMap<&'a str, (usize, &'a ast::Class)>,
+    /// Functions and predicates with the file that declares them.
+    functions: IndexMap<&'a str, (usize, &'a ast::Function)>,
+}
+
+/// What one module sees.
+struct Visible {
+    /// Operators by local name.
+    ops: IndexMap<String, Op>,
+    /// The file itself and all it imports, directly or not.
+    files: BTreeSet<usize>,
+}
+
+/// Domain of operators by its name in imports.
+fn domain(name: &str) -> Option<&'static str> {
+    match name {
+        "onnx" => Some(""),
+        "qcc" => Some("qcc"),
+        _ => None,
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// Collects the names of all files; reports what is declared twice or imported in vain.
+    pub(crate) fn new(files: &'a [Loaded], diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let mut scope = Scope { modules: Vec::new(), classes: IndexMap::new(), functions: IndexMap::new() };
+        for (i, file) in files.iter().enumerate() {
+            let mut seen = BTreeSet::from([i]);
+            let mut open = vec![i];
+            while let Some(next) = open.pop() {
+                open.extend(files.get(next).into_iter().flat_map(|f| &f.imports).filter(|&&f| seen.insert(f)));
+            }
+            scope.modules.push(Visible { ops: imported_ops(&file.ast, diagnostics), files: seen });
+            for class in &file.ast.classes {
+                if class.name.text == "any" {
+                    let message = "`any` is the class of all operators with one output";
+                    diagnostics.push(Diagnostic::error("duplicate-name", message).label(class.name.span, "rename it"));
+                }
+                if let Some((_, earlier)) = scope.classes.insert(&class.name.text, (i, class)) {
+                    diagnostics.push(duplicate("class", &class.name, &earlier.name));
+                }
+            }
+            for function in &file.ast.functions {
+                let name = &function.name;
+                let built_in = builtins::find(&name.text).is_some()
+                    || builtins::TERM_FUNCTIONS.iter().any(|(n, _)| *n == name.text);
+                if built_in {
+                    let message = format!("`{}` is a built-in function", name.text);
+                    diagnostics.push(Diagnostic::error("duplicate-name", message).label(name.span, "rename it"));
+                }
+                if let Some((_, earlier)) = scope.functions.insert(&name.text, (i, function)) {
+                    diagnostics.push(duplicate("function", name, &earlier.name));
+                }
+                for (k, parameter) in function.parameters.iter().enumerate() {
+                    if let Some(earlier) = function.parameters[..k].iter().find(|p| p.text == parameter.text) {
+                        diagnostics.push(duplicate("parameter", parameter, earlier));
+                    }
+                }
+            }
+        }
+        scope
+    }
+
+    /// The operator of a name in a file.
+    pub(crate) fn op(&self, file: usize, name: &Name, diagnostics: &mut Vec<Diagnostic>) -> Option<Op> {
+        let visible = &self.modules[file].ops;
+        if let Some(op) = visible.get(&name.text) {
+            return Some(*op);
+        }
+        let mut diagnostic = Diagnostic::error("unknown-op", format!("there is no operator `{}`", name.text));
+        diagnostic = diagnostic.label(name.span, "not known here");
+        diagnostics.push(match qcc_ops::find(&name.text) {
+            Some(op) => {
+                let domain = if op.domain.is_empty() { "onnx" } else { op.domain };
+                diagnostic.help(format!("it must be imported: `import {domain}::{{{}}}`", op.name))
+            }
+            None => match nearest(&name.text, registry().map(|op| op.name).chain(visible.keys().map(String::as_str))) {
+                Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
+                None => diagnostic.help("`qcc ops` lists the operators"),
+            },
+        });
+        None
+    }
+
+    /// The operator that a lower-case name stands for in terms: `sqrt` for `Sqrt`, `hard_swish` for `HardSwish`.
+    pub(crate) fn lower_case_op(name: &str) -> Option<Op> {
+        registry().find(|op| op.domain.is_empty() && snake_case(op.name) == name)
+    }
+
+    /// A function or predicate that a file sees.
+    pub(crate) fn function(&self, file: usize, name: &str) -> Option<(usize, &'a ast::Function)> {
+        let (home, function) = *self.functions.get(name)?;
+        self.modules[file].files.contains(&home).then_some((home, function))
+    }
+
+    /// Names of all functions a file sees.
+    pub(crate) fn functions(&self, file: usize) -> impl Iterator<Item = &'a str> {
+        let visible = &self.modules[file].files;
+        self.functions.iter().filter(move |(_, (home, _))| visible.contains(home)).map(|(name, _)| *name)
+    }
+
+    /// The operators of a class, in order and each once.
+    pub(crate) fn class(&self, file: usize, class: &ClassRef, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Op>> {
+        let mut ops = Vec::new();
+        let members = match class {
+            ClassRef::Named(name) => std::slice::from_ref(name),
+            ClassRef::Members(members) => members,
+        };
+        let mut complete = true;
+        for member in members {
+            complete &= self.collect(file, member, &mut Vec::new(), &mut ops, diagnostics).is_some();
+        }
+        complete.then_some(ops)
+    }
+
+    fn collect(
+        &self,
+        file: usize,
+        name: &Name,
+        path: &mut Vec<Span>,
+        ops: &mut Vec<Op>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<()> {
+        if name.text == "any" {
+            add(ops, any());
+            return Some(());
+        }
+        if let Some(op) = self.modules[file].ops.get(&name.text) {
+            add(ops, [*op]);
+            return Some(());
+        }
+        let Some((home, class)) = self.classes.get(name.text.as_str()) else {
+            self.unknown_member(file, name, diagnostics);
+            return None;
+        };
+        if !self.modules[file].files.contains(home) {
+            let message = format!("the class `{}` is declared in a file that is not imported", name.text);
+            let diagnostic = Diagnostic::error("unknown-class", message).label(name.span, "not visible here");
+            diagnostics.push(diagnostic.label(class.name.span, "declared here").help("import the file"));
+            return None;
+        }
+        if path.contains(&class.name.span) {
+            let message = format!("the class `{}` contains itself", name.text);
+            diagnostics.push(Diagnostic::error("recursive-class", message).label(name.span, "here"));
+            return None;
+        }
+        path.push(class.name.span);
+        let mut complete = true;
+        for member in &class.members {
+            complete &= self.collect(*home, member, path, ops, diagnostics).is_some();
+        }
+        path.pop();
+        complete.then_some(())
+    }
+
+    fn unknown_member(&self, file: usize, name: &Name, diagnostics: &mut Vec<Diagnostic>) {
+        if name.text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            self.op(file, name, diagnostics);
+            return;
+        }
+        let message = format!("there is no class `{}`", name.text);
+        let diagnostic = Diagnostic::error("unknown-class", message).label(name.span, "not known");
+        diagnostics.push(match nearest(&name.text, self.classes.keys().copied().chain(["any"])) {
+            Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
+            None => diagnostic.help("declare it: `class name { Op, … }`"),
+        });
+    }
+}
+
+/// All operators with a single output that can be computed on their own.
+fn any() -> impl Iterator<Item = Op> {
+    registry().filter(|op| {
+        let (first, rest) = (op.outputs.first().map(|p| p.arity), op.outputs.get(1..).unwrap_or(&[]));
+        let single = first == Some(Arity::One) && rest.iter().all(|p| p.arity == Arity::Optional);
+        single && !(op.domain == "qcc" && matches!(op.name, "Acc" | "Fused"))
+    })
+}
+
+fn add(ops: &mut Vec<Op>, new: impl IntoIterator<Item = Op>) {
+    for op in new {
+        if !ops.contains(&op) {
+            ops.push(op);
+        }
+    }
+}
+
+/// The report of a second declaration.
+pub(crate) fn duplicate(what: &str, name: &Name, earlier: &Name) -> Diagnostic {
+    Diagnostic::error("duplicate-name", format!("there are two {what}s `{}`", name.text))
+        .label(name.span, "declared again")
+        .label(earlier.span, "declared first")
+        .help("names are unique over all files")
+}
+
+fn imported_ops(file: &ast::File, diagnostics: &mut Vec<Diagnostic>) -> IndexMap<String, Op> {
+    let mut ops = IndexMap::new();
+    for import in &file.imports {
+        let name = match import {
+            ast::Import::File(_) => continue,
+            ast::Import::All(name) | ast::Import::Some(name, _) => name,
+        };
+        let Some(domain) = domain(&name.text) else {
+            let message = format!("there is no domain `{}` of operators", name.text);
+            let diagnostic = Diagnostic::error("unknown-import", message).label(name.span, "not known");
+            diagnostics
+                .push(diagnostic.help("the domains are `onnx` and `qcc`; files are imported by their path in quotes"));
+            continue;
+        };
+        match import {
+            ast::Import::Some(_, list) => {
+                for (original, local) in list {
+                    match qcc_ops::find_in(domain, &original.text) {
+                        Some(op) => {
+                            ops.insert(local.text.clone(), op);
+                        }
+                        None => diagnostics.push(not_in_domain(&name.text, domain, original)),
+                    }
+                }
+            }
+            _ => {
+                for op in registry().filter(|op| op.domain == domain) {
+                    ops.insert(op.name.to_string(), op);
+                }
+            }
+        }
+    }
+    ops
+}
+
+fn not_in_domain(module: &str, domain: &str, name: &Name) -> Diagnostic {
+    let message = format!("there is no operator `{}` in `{module}`", name.text);
+    let diagnostic = Diagnostic::error("unknown-op", message).label(name.span, "not known");
+    match nearest(&name.text, registry().filter(|op| op.domain == domain).map(|op| op.name)) {
+        Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
+        None => diagnostic,
+    }
+}
+
+/// `HardSwish` as `hard_swish`.
+fn snake_case(name: &str) -> String {
+    let mut result = String::new();
+    for (i, c) in name.char_indices() {
+        if c.is_ascii_uppercase() && i > 0 && !result.ends_with('_') {
+            let previous_upper = name[..i].ends_with(|p: char| p.is_ascii_uppercase());
+            if !previous_upper {
+                result.push('_');
+            }
+        }
+        result.push(c.to_ascii_lowercase());
+    }
+    result
+}
