@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("qcc-ir", &["qcc-diag", "qcc-ops", "qcc-tensor"]),
     ("qcc-jit", &["qcc-kernel"]),
     ("qcc-kernel", &["qcc-ops", "qcc-tensor"]),
-    ("qcc-lower", &["qcc-ir", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
+    ("qcc-lower", &["qcc-diag", "qcc-ir", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
     ("qcc-onnx", &["qcc-diag", "qcc-ir", "qcc-ops", "qcc-tensor"]),
     ("qcc-ops", &["qcc-tensor"]),
     ("qcc-session", &["qcc-jit", "qcc-kernel", "qcc-ops", "qcc-tensor"]),

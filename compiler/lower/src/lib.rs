@@ -1,3 +1,21 @@
-//! From the chosen graph to kernels: bodies, tensor layouts.
+//! From the chosen graph to a program: kernels, packed weights, buffers, steps.
+//!
+//! [`lower`] walks the typed graph once. A node whose core and body have a generator becomes a kernel; any other node runs
+//! on the reference evaluation of its op, and its step says why. Activations of rank 4 lie channels-last because the graph
+//! says so: layout is the business of rules. What is decided here is where things lie: borders, buffers, constants.
+//!
+//! The program is checked by [`qcc_kernel::program::check`] and printed by [`dump`].
 
+mod alias;
+mod arena;
+mod assembly;
+mod constants;
+mod cost;
+mod dump;
 pub mod kernels;
+mod lower;
+mod reference;
+
+pub use arena::{Interval, Plan, plan};
+pub use dump::dump;
+pub use lower::{Fast, Options, lower};
