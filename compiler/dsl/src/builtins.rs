@@ -77,7 +77,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
 }
 
 /// The name of a built-in.
-#[cfg(test)]
 pub(crate) fn name(builtin: Builtin) -> &'static str {
     BUILTINS.iter().find(|(_, b, _)| *b == builtin).map_or("", |(n, ..)| n)
 }

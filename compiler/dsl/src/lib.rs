@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod load;
 mod parse;
+mod print;
 mod resolve;
 mod ruleset;
 mod scope;
@@ -16,4 +17,5 @@ mod suggest;
 
 pub use compile::compile;
 pub use load::{LoadError, Source};
+pub use print::print;
 pub use ruleset::*;

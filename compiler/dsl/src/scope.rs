@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
             }
             None => match nearest(&name.text, registry().map(|op| op.name).chain(visible.keys().map(String::as_str))) {
                 Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
-                None => diagnostic.help("`qcc ops` lists the operators"),
+                None => diagnostic,
             },
         });
         None
@@ -189,6 +189,11 @@ fn any() -> impl Iterator<Item = Op> {
         let single = first == Some(Arity::One) && rest.iter().all(|p| p.arity == Arity::Optional);
         single && !(op.domain == "qcc" && matches!(op.name, "Acc" | "Fused"))
     })
+}
+
+/// Whether the operators are those of the class `any`.
+pub(crate) fn is_any(ops: &[Op]) -> bool {
+    any().eq(ops.iter().copied())
 }
 
 fn add(ops: &mut Vec<Op>, new: impl IntoIterator<Item = Op>) {

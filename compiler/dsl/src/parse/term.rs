@@ -326,6 +326,8 @@ pub(super) fn string(text: &str) -> String {
             (_, true) => match chars.next() {
                 Some('n') => result.push('\n'),
                 Some('t') => result.push('\t'),
+                Some('r') => result.push('\r'),
+                Some('0') => result.push('\0'),
                 Some(other) => result.push(other),
                 None => {}
             },
