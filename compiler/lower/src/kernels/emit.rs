@@ -7,8 +7,8 @@
 //! let mut b = KernelBuilder::new(name, tasks);
 //! let x = b.input("x", spec.input.bytes());
 //! let out = Emitter::new(&mut b, &spec.body, Some(Elem::I32), spec.output, packed_weights)?;   // weights at offset 0
-//! ... let place = out.place(&mut b, At { n, y, x, c });      // scalars; None is 0
-//! ... out.write(&mut b, &place.right(&out, 1), &accs, 0, 16); // pixel (y, x + 1), channels c .. c + 16
+//! ... let place = out.place(&mut b, At { n, y, x, c });       // scalars; None is 0
+//! ... out.write(&mut b, &out.right(&place, 1), &accs, 0, 16); // pixel (y, x + 1), channels c .. c + 16
 //! out.finish(b)
 //! ```
 //!
@@ -92,31 +92,19 @@ impl<'a> Emitter<'a> {
         output: TensorLayout,
         mut constants: Vec<u8>,
     ) -> Result<Emitter<'a>, String> {
-        let types = body.types(core).map_err(|e| e.to_string())?;
-        let result = types[body.result.0 as usize];
-        if result != output.elem {
-            return Err(format!("the body computes {result:?}, the output holds {:?}", output.elem));
-        }
+        let types = check(body, core, &output)?;
         let inputs = b.buffers().len();
         let mut sources = Vec::new();
         let mut number = 0;
         for operand in &body.operands {
             sources.push(match operand {
                 Operand::ChannelF32(values) => {
-                    Source::Channel(channel(&mut constants, output.c, values.iter().map(|v| v.to_le_bytes()))?)
+                    Source::Channel(channel(&mut constants, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
                 }
                 Operand::ChannelI32(values) => {
-                    Source::Channel(channel(&mut constants, output.c, values.iter().map(|v| v.to_le_bytes()))?)
+                    Source::Channel(channel(&mut constants, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
                 }
                 Operand::Tensor(layout) => {
-                    let fits = |d: usize, of: usize| d == of || d == 1;
-                    if !(fits(layout.n, output.n)
-                        && fits(layout.h, output.h)
-                        && fits(layout.w, output.w)
-                        && fits(layout.c, output.c))
-                    {
-                        return Err(format!("operand {layout:?} does not broadcast to {output:?}"));
-                    }
                     number += 1;
                     let buf = b.input(&format!("operand{}", number - 1), layout.bytes());
                     Source::Tensor { number: number - 1, buf, layout: *layout }
@@ -157,18 +145,36 @@ impl<'a> Emitter<'a> {
 
     /// The addresses of element `at` of the result.
     pub fn place(&self, b: &mut KernelBuilder, at: At) -> Place {
-        let tensors = self
-            .sources
-            .iter()
-            .filter_map(|source| match source {
-                Source::Tensor { buf, layout, .. } => Some(element(b, *buf, layout, &self.output, at)),
-                Source::Channel(_) => None,
-            })
-            .collect();
-        let output = element(b, self.output_buf, &self.output, &self.output, at);
-        let needed = self.sources.iter().any(|s| matches!(s, Source::Channel(_)));
-        let channel = at.c.filter(|_| needed).map(|c| b.mul(c, 4));
+        let origin = |buf, layout: &TensorLayout| Addr { buf, index: None, offset: layout.offset(0, 0) as i64 };
+        let tensors = self.tensors().map(|(buf, layout)| origin(buf, layout)).collect();
+        let place = Place { output: origin(self.output_buf, &self.output), tensors, channel: None };
+        self.shift(b, &place, at)
+    }
+
+    /// The addresses of the element `by` further along each axis.
+    pub fn shift(&self, b: &mut KernelBuilder, place: &Place, by: At) -> Place {
+        let mut sums = Sums::default();
+        let tensors = self.tensors().zip(&place.tensors);
+        let tensors = tensors.map(|((_, layout), from)| sums.element(b, *from, layout, &self.output, by)).collect();
+        let output = sums.element(b, place.output, &self.output, &self.output, by);
+        let channel = if self.sources.iter().any(|s| matches!(s, Source::Channel(_))) {
+            sums.add(b, place.channel, by.c, 4)
+        } else {
+            None
+        };
         Place { output, tensors, channel }
+    }
+
+    /// The addresses of the element a constant number of columns to the right.
+    pub fn right(&self, place: &Place, columns: i64) -> Place {
+        let mut place = place.clone();
+        place.output = place.output.plus(columns * self.output.pixel_stride() as i64);
+        for ((_, layout), addr) in self.tensors().zip(&mut place.tensors) {
+            if layout.w == self.output.w {
+                *addr = addr.plus(columns * layout.pixel_stride() as i64);
+            }
+        }
+        place
     }
 
     /// Applies the body to `count` (1..=16) channels from `first` channels behind `place` on, and stores them.
@@ -238,20 +244,34 @@ impl<'a> Emitter<'a> {
     }
 }
 
-impl Place {
-    /// The same channel, `columns` pixels to the right.
-    pub fn right(&self, emitter: &Emitter<'_>, columns: i64) -> Place {
-        let mut place = self.clone();
-        place.output = place.output.plus(columns * emitter.output.pixel_stride() as i64);
-        for source in &emitter.sources {
-            if let Source::Tensor { number, layout, .. } = source
-                && (layout.w == emitter.output.w)
-            {
-                place.tensors[*number] = place.tensors[*number].plus(columns * layout.pixel_stride() as i64);
-            }
-        }
-        place
+/// Checks that a body is well typed and fits the output; the types of its nodes.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn check(body: &Body, core: Option<Elem>, output: &TensorLayout) -> Result<Vec<Elem>, String> {
+    let types = body.types(core).map_err(|e| e.to_string())?;
+    let result = types[body.result.0 as usize];
+    if result != output.elem {
+        return Err(format!("the body computes {result:?}, the output holds {:?}", output.elem));
     }
+    let fits = |d: usize, of: usize| d == of || d == 1;
+    for operand in &body.operands {
+        let constants = match operand {
+            Operand::ChannelF32(values) => values.len(),
+            Operand::ChannelI32(values) => values.len(),
+            Operand::Tensor(l) => {
+                let all = [(l.n, output.n), (l.h, output.h), (l.w, output.w), (l.c, output.c)];
+                if !all.into_iter().all(|(d, of)| fits(d, of)) {
+                    return Err(format!("operand {l:?} does not broadcast to {output:?}"));
+                }
+                continue;
+            }
+        };
+        if constants != output.c {
+            return Err(format!("{constants} channel constants for {} channels", output.c));
+        }
+    }
+    Ok(types)
 }
 
 /// A body and its output seen as one row of pixels, if every tensor lies so that this is possible: a kernel that does not
@@ -281,39 +301,56 @@ pub fn flatten(body: &Body, output: &TensorLayout) -> Option<(Body, TensorLayout
     })
 }
 
-/// The address of element `at` of a tensor that broadcasts to `output`.
-pub fn element(b: &mut KernelBuilder, buf: Buf, layout: &TensorLayout, output: &TensorLayout, at: At) -> Addr {
-    let steps = [
-        (at.n, layout.n == output.n, layout.image_stride()),
-        (at.y, layout.h == output.h, layout.row_stride()),
-        (at.x, layout.w == output.w, layout.pixel_stride()),
-        (at.c, layout.c == output.c, layout.elem.bytes()),
-    ];
-    let mut index = None;
-    for (coordinate, moves, stride) in steps {
-        if let (Some(v), true) = (coordinate, moves) {
-            let bytes = b.mul(v, stride as i64);
-            index = Some(match index {
-                None => bytes,
-                Some(sum) => b.index_add(sum, bytes),
-            });
-        }
+/// Address arithmetic that computes equal sums once.
+#[derive(Debug, Default)]
+pub struct Sums {
+    known: Vec<(Option<Value>, Value, i64, Value)>,
+}
+
+impl Sums {
+    /// The element `by` further than `from` in a tensor that broadcasts to `output`.
+    pub fn element(
+        &mut self,
+        b: &mut KernelBuilder,
+        from: Addr,
+        layout: &TensorLayout,
+        output: &TensorLayout,
+        by: At,
+    ) -> Addr {
+        let steps = [
+            (by.n, layout.n == output.n, layout.image_stride()),
+            (by.y, layout.h == output.h, layout.row_stride()),
+            (by.x, layout.w == output.w, layout.pixel_stride()),
+            (by.c, layout.c == output.c, layout.elem.bytes()),
+        ];
+        let steps = steps.into_iter().filter(|step| step.1);
+        let index = steps.fold(from.index, |sum, (value, _, stride)| self.add(b, sum, value, stride as i64));
+        Addr { index, ..from }
     }
-    Addr { buf, index, offset: layout.offset(0, 0) as i64 }
+
+    /// `sum + value * stride`; what is absent is zero.
+    pub fn add(
+        &mut self,
+        b: &mut KernelBuilder,
+        sum: Option<Value>,
+        value: Option<Value>,
+        stride: i64,
+    ) -> Option<Value> {
+        let Some(value) = value else { return sum };
+        if let Some(same) = self.known.iter().find(|k| (k.0, k.1, k.2) == (sum, value, stride)) {
+            return Some(same.3);
+        }
+        let product = b.mul(value, stride);
+        let total = sum.map_or(product, |sum| b.index_add(sum, product));
+        self.known.push((sum, value, stride, total));
+        Some(total)
+    }
 }
 
 /// Appends an array of one four-byte number per channel, padded so that a group of vectors may start at any channel.
-fn channel(
-    constants: &mut Vec<u8>,
-    channels: usize,
-    values: impl ExactSizeIterator<Item = [u8; 4]>,
-) -> Result<i64, String> {
-    if values.len() != channels {
-        return Err(format!("{} channel constants for {channels} channels", values.len()));
-    }
-    let mut bytes: Vec<u8> = values.flatten().collect();
-    bytes.resize(bytes.len() + GROUP * 4, 0);
-    Ok(append(constants, &bytes))
+fn channel(constants: &mut Vec<u8>, mut values: Vec<u8>) -> i64 {
+    values.resize(values.len() + GROUP * 4, 0);
+    append(constants, &values)
 }
 
 /// Appends bytes at the next multiple of 64.
@@ -640,6 +677,13 @@ enum Saturation {
 }
 
 impl Emitter<'_> {
+    fn tensors(&self) -> impl Iterator<Item = (Buf, &TensorLayout)> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Tensor { buf, layout, .. } => Some((*buf, layout)),
+            Source::Channel(_) => None,
+        })
+    }
+
     fn is_code(&self, id: NodeId) -> bool {
         self.types[id.0 as usize].code_range().is_some()
     }

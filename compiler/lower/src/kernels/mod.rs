@@ -7,6 +7,7 @@
 pub mod body;
 pub mod emit;
 pub mod layout;
+pub mod map;
 
 use qcc_kernel::Kernel;
 
