@@ -1,1 +1,30 @@
 //! Equality saturation: a graph and rules in, the cheapest equivalent graph out.
+//!
+//! [`saturate`] writes a typed graph into an e-graph and lets rules add what they find equal, in the order of a schedule.
+//! [`extract`] chooses the cheapest graph under the true cost of a graph, in which a shared value is paid once. Graphs are
+//! never rewritten by code here: everything that makes a graph better is a rule.
+//!
+//! The only user of egg, of which it takes the e-graph itself: searching, scheduling and choosing are done here.
+
+mod analysis;
+mod bindings;
+mod builtin;
+mod cost;
+mod encode;
+mod extract;
+mod instance;
+mod language;
+mod matcher;
+mod meta;
+mod random;
+mod range;
+mod report;
+pub mod rule_test;
+mod saturate;
+mod tables;
+mod values;
+
+pub use cost::CostModel;
+pub use extract::{ExtractError, Extracted, extract};
+pub use report::{Report, RuleReport, StepReport, Stop};
+pub use saturate::{Options, SaturateError, Saturated, saturate};

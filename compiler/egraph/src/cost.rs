@@ -1,0 +1,201 @@
+//! What kernels cost, in nanoseconds.
+//!
+//! The numbers are those of one core of a current x86 CPU with 256-bit vectors. They need not be exact: they must rank
+//! alternatives rightly, and the distances between a fast kernel, a pass over memory, and reference evaluation are large.
+
+use qcc_ops::{Attrs, Op};
+use qcc_tensor::{DType, TensorType};
+
+/// Rates of a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CostModel {
+    /// Starting a kernel: handing out its ranges and reaching full speed (ns).
+    pub launch_ns: f64,
+    /// A multiply-accumulate of 8-bit codes with constant weights, channels last (ns); 18 of them a nanosecond.
+    pub integer_mac_ns: f64,
+    /// A multiply-accumulate of single-precision floats (ns).
+    pub float_mac_ns: f64,
+    /// A multiply-accumulate of a depthwise convolution, which reuses nothing (ns).
+    pub depthwise_mac_ns: f64,
+    /// An element that a window of a pool or a sum looks at (ns).
+    pub window_ns: f64,
+    /// A byte that is moved without computing with it (ns).
+    pub move_ns: f64,
+    /// A byte that a kernel reads or writes beside its core's work (ns).
+    pub byte_ns: f64,
+    /// An element of an addition, a multiplication, a comparison, a (de)quantization in a body (ns).
+    pub cheap_ns: f64,
+    /// An element of a division or a square root (ns).
+    pub divide_ns: f64,
+    /// An element of an exponential, a logarithm, an error function (ns).
+    pub transcendental_ns: f64,
+    /// A look-up in a table of 256 entries (ns).
+    pub lookup_ns: f64,
+    /// An element of an operator that has no kernel and runs on its reference evaluation (ns). Convolutions and products
+    /// on reference evaluation pay it for every multiply-accumulate.
+    pub reference_ns: f64,
+    /// A node that only gives bytes another shape (ns); not zero, so that fewer nodes are better.
+    pub view_ns: f64,
+}
+
+impl Default for CostModel {
+    fn default() -> Self {
+        Self {
+            launch_ns: 400.0,
+            integer_mac_ns: 0.055,
+            float_mac_ns: 0.06,
+            depthwise_mac_ns: 0.25,
+            window_ns: 0.15,
+            move_ns: 0.1,
+            byte_ns: 0.15,
+            cheap_ns: 0.1,
+            divide_ns: 0.5,
+            transcendental_ns: 4.0,
+            lookup_ns: 0.6,
+            reference_ns: 20.0,
+            view_ns: 1.0,
+        }
+    }
+}
+
+/// An input of a kernel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    /// Its type.
+    pub(crate) ty: &'a TensorType,
+    /// Whether it is a constant of the chosen graph.
+    pub(crate) constant: bool,
+}
+
+/// Operators whose result the body of a kernel can work on before it is stored.
+pub(crate) fn is_core(op: Op) -> bool {
+    matches!(
+        op.name,
+        "Conv"
+            | "MatMul"
+            | "IConv"
+            | "IMatMul"
+            | "MaxPool"
+            | "AveragePool"
+            | "GlobalAveragePool"
+            | "ISumPool"
+            | "IReduceSum"
+            | "ReduceMean"
+    )
+}
+
+/// Operators that give the same bytes another shape.
+pub(crate) fn is_view(op: Op) -> bool {
+    matches!(op.name, "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity")
+}
+
+fn is_move(op: Op) -> bool {
+    matches!(
+        op.name,
+        "Transpose" | "Slice" | "Concat" | "Pad" | "Gather" | "Split" | "Tile" | "Expand" | "GatherElements" | "GatherND"
+    )
+}
+
+fn elements(ty: &TensorType) -> f64 {
+    ty.elements() as f64
+}
+
+fn bytes(ty: &TensorType) -> f64 {
+    ty.bytes() as f64
+}
+
+impl CostModel {
+    /// Reading or writing a value.
+    pub(crate) fn traffic(&self, ty: &TensorType) -> f64 {
+        bytes(ty) * self.byte_ns
+    }
+
+    /// An operator as a kernel of its own.
+    pub(crate) fn kernel(&self, op: Op, attrs: &Attrs, inputs: &[Option<Operand<'_>>], outputs: &[TensorType]) -> f64 {
+        if is_view(op) {
+            return self.view_ns;
+        }
+        let read = |rate: f64| -> f64 {
+            inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * rate).sum()
+        };
+        let written = |rate: f64| -> f64 { outputs.iter().map(|t| bytes(t) * rate).sum() };
+        if is_core(op) {
+            return self.launch_ns + self.core(op, attrs, inputs, &outputs[0]) + written(self.byte_ns);
+        }
+        if is_move(op) {
+            return self.launch_ns + read(self.move_ns) + written(self.move_ns);
+        }
+        if op.elementwise && outputs.len() == 1 {
+            let x = inputs.iter().flatten().next().map(|i| i.ty.dtype);
+            return self.launch_ns + read(self.byte_ns) + written(self.byte_ns) + self.body_op(op, x, &outputs[0]);
+        }
+        let most = inputs.iter().flatten().map(|i| elements(i.ty)).chain(outputs.iter().map(elements));
+        self.launch_ns + self.reference_ns * most.fold(1.0, f64::max)
+    }
+
+    /// The core of a kernel: its arithmetic and the values it reads.
+    pub(crate) fn core(&self, op: Op, attrs: &Attrs, inputs: &[Option<Operand<'_>>], output: &TensorType) -> f64 {
+        let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.map(|i| i.ty)).collect();
+        let macs = (op.macs)(&types, std::slice::from_ref(output), attrs) as f64;
+        let operand = |i: usize| inputs.get(i).copied().flatten();
+        let read: f64 = inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * self.byte_ns).sum();
+        let last = attrs.str("layout") == Some("NHWC");
+        let (Some(x), weights) = (operand(0), operand(1)) else { return self.reference_ns };
+        let whole = elements(x.ty).max(elements(output));
+        let work = match op.name {
+            "Conv" | "IConv" => {
+                let constant = weights.is_some_and(|w| w.constant);
+                let group = attrs.int("group").unwrap_or(1) as usize;
+                let channels = x.ty.shape.last().copied().unwrap_or(1);
+                let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
+                match () {
+                    () if !last || x.ty.rank() != 4 || !constant || !is_fast(x.ty.dtype) => macs * self.reference_ns,
+                    () if group == 1 => macs * rate,
+                    () if group == channels => macs * self.depthwise_mac_ns,
+                    () => macs * self.reference_ns,
+                }
+            }
+            "IMatMul" => {
+                let fast = weights.is_some_and(|w| w.constant && w.ty.rank() == 2);
+                macs * if fast { self.integer_mac_ns } else { self.reference_ns }
+            }
+            "MatMul" => macs * if x.ty.dtype == DType::F32 { self.float_mac_ns } else { self.reference_ns },
+            "MaxPool" | "AveragePool" | "ISumPool" if last && x.ty.rank() == 4 && is_fast(x.ty.dtype) => {
+                let window: i64 = attrs.ints("kernel_shape").unwrap_or(&[]).iter().product();
+                elements(output) * window as f64 * self.window_ns
+            }
+            "GlobalAveragePool" if last && is_fast(x.ty.dtype) => elements(x.ty) * self.window_ns,
+            "IReduceSum" => {
+                // Everything between the batch and the channels is summed.
+                let axes: Vec<i64> = (1..x.ty.rank() as i64 - 1).collect();
+                let fast = attrs.ints("axes") == Some(&axes);
+                if fast { elements(x.ty) * self.window_ns } else { whole * self.reference_ns }
+            }
+            _ => whole * self.reference_ns,
+        };
+        work + read
+    }
+
+    /// An operator in the body of a kernel, for all elements of its result.
+    pub(crate) fn body_op(&self, op: Op, input: Option<DType>, output: &TensorType) -> f64 {
+        let known = |d: DType| is_fast(d) || matches!(d, DType::I32 | DType::Bool);
+        if !known(output.dtype) || !input.is_none_or(known) {
+            return self.reference_ns * elements(output);
+        }
+        let rate = match op.name {
+            "Lookup" => self.lookup_ns,
+            "Div" | "Sqrt" | "Reciprocal" | "Mod" => self.divide_ns,
+            // A true division and a rounding.
+            "QuantizeLinear" => self.divide_ns,
+            "Exp" | "Log" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" | "Softplus" | "Elu" | "Selu" | "Pow" | "Sin" | "Cos" => {
+                self.transcendental_ns
+            }
+            _ => self.cheap_ns,
+        };
+        rate * elements(output)
+    }
+}
+
+fn is_fast(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::U8 | DType::I8)
+}

@@ -1,0 +1,72 @@
+//! Chooses the cheapest graph.
+//!
+//! A class can be used in three ways: stored in memory by a kernel, computed inside a kernel's body, or computed as a
+//! kernel's core. A [`select::Selection`] says for every class how each use is met; its cost is that of the graph it
+//! describes, in which a stored value is paid once however often it is read, and what bodies compute is paid in each.
+
+mod bound;
+mod climb;
+mod decode;
+mod problem;
+mod seed;
+mod select;
+
+use crate::cost::CostModel;
+use crate::saturate::Saturated;
+use qcc_ir::TypedGraph;
+
+/// The cheapest graph that was found.
+#[derive(Debug, Clone)]
+pub struct Extracted {
+    /// The graph; its nodes carry the names of the nodes of the input graph whose values they compute.
+    pub graph: TypedGraph,
+    /// Its cost (ns).
+    pub cost_ns: f64,
+    /// No equivalent graph in the e-graph costs less (ns).
+    pub lower_bound_ns: f64,
+    /// Cost of the input graph, with its constants folded where rules folded them (ns).
+    pub seed_cost_ns: f64,
+    /// Cost of every kernel by name and operator, in order of execution (ns).
+    pub table: Vec<(String, f64)>,
+}
+
+/// Why nothing could be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExtractError {
+    /// A violated invariant.
+    #[error("this is a bug in qcc: {0}")]
+    Bug(String),
+}
+
+/// The cheapest equivalent graph by the true cost of a graph; never worse than the input graph.
+///
+/// # Errors
+/// Violated invariants only: the input graph itself can always be chosen.
+pub fn extract(saturated: &Saturated, model: &CostModel) -> Result<Extracted, ExtractError> {
+    let problem = problem::build(saturated, model);
+    let mut selection = seed::bottom_up(&problem);
+    let input = seed::input_graph(&problem, saturated, &selection);
+    let seed = select::evaluate(&problem, &input).ok_or_else(|| bug("the input graph cannot be chosen".into()))?;
+    let seed_cost = seed.cost;
+    let start = match select::evaluate(&problem, &selection) {
+        Some(chosen) if chosen.cost <= seed_cost => chosen,
+        _ => {
+            selection = input;
+            seed
+        }
+    };
+    let chosen = climb::climb(&problem, &mut selection, start);
+    let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen).map_err(bug)?;
+    let graph = qcc_ir::infer(&graph).map_err(|e| bug(e[0].message.clone()))?;
+    Ok(Extracted {
+        graph,
+        cost_ns: chosen.cost,
+        lower_bound_ns: bound::lower_bound(&problem).min(chosen.cost),
+        seed_cost_ns: seed_cost,
+        table,
+    })
+}
+
+fn bug(what: String) -> ExtractError {
+    ExtractError::Bug(what)
+}

@@ -1,0 +1,226 @@
+//! The e-graph as an optimisation problem: dense numbers, only what can be chosen, costs that do not depend on choices.
+
+use crate::analysis::{Kind, Scope};
+use crate::cost::{self, CostModel, Operand};
+use crate::language::{Node, OpId};
+use crate::saturate::Saturated;
+use crate::tables::Call;
+use egg::Id;
+use qcc_tensor::TensorType;
+use rustc_hash::FxHashMap;
+
+/// Number of a class.
+pub(super) type ClassId = usize;
+
+/// What choosing a node means.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    /// A graph input or a constant: nothing to do.
+    Leaf,
+    /// An output of the tuple.
+    Proj(ClassId),
+    /// A kernel that is one operator.
+    Op {
+        /// Classes it reads.
+        reads: Vec<ClassId>,
+        /// Cost of the kernel (ns).
+        kernel: f64,
+    },
+    /// A kernel with a body.
+    Fused {
+        /// Class of the core.
+        core: ClassId,
+        /// Class of the body.
+        body: ClassId,
+    },
+}
+
+/// A way to have a value in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    /// The node.
+    pub(super) node: Node,
+    /// What it means.
+    pub(super) form: Form,
+}
+
+/// A way to compute a value inside a body.
+#[derive(Debug, Clone)]
+pub(super) struct Inlined {
+    /// The node.
+    pub(super) node: Node,
+    /// Classes of its operands.
+    pub(super) operands: Vec<ClassId>,
+    /// Cost for all elements (ns).
+    pub(super) cost: f64,
+}
+
+/// A way to compute a class as the core of a kernel.
+#[derive(Debug, Clone)]
+pub(super) struct CoreForm {
+    /// The node.
+    pub(super) node: Node,
+    /// Classes it reads.
+    pub(super) reads: Vec<ClassId>,
+    /// Cost of the arithmetic and of reading (ns).
+    pub(super) cost: f64,
+}
+
+/// A class.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Class {
+    /// Ways to have it in memory; none for open classes.
+    pub(super) stored: Vec<Stored>,
+    /// Ways to compute it in a body. Empty for leaves: constants and accumulators need no computation.
+    pub(super) inlined: Vec<Inlined>,
+    /// Ways to compute it as the core of a kernel.
+    pub(super) cores: Vec<CoreForm>,
+    /// It is the accumulator, which costs nothing in a body.
+    pub(super) acc: bool,
+    /// It is a constant of the chosen graph, which costs nothing anywhere.
+    pub(super) constant: bool,
+    /// Cost of reading or writing it (ns).
+    pub(super) traffic: f64,
+}
+
+/// The problem.
+pub(super) struct Problem {
+    /// Classes in the order of their ids.
+    pub(super) classes: Vec<Class>,
+    /// E-class of every class.
+    pub(super) ids: Vec<Id>,
+    /// The other way round.
+    pub(super) index: FxHashMap<Id, ClassId>,
+    /// Classes of the outputs.
+    pub(super) roots: Vec<ClassId>,
+    /// Cost of starting a kernel (ns).
+    pub(super) launch: f64,
+}
+
+/// Collects what can be chosen in the part of the e-graph that the outputs reach.
+pub(super) fn build(saturated: &Saturated, model: &CostModel) -> Problem {
+    let egraph = &saturated.egraph;
+    let ids = reachable(saturated);
+    let index: FxHashMap<Id, ClassId> = ids.iter().enumerate().map(|(i, &id)| (id, i)).collect();
+    let mut classes: Vec<Class> = Vec::with_capacity(ids.len());
+    for &id in &ids {
+        let eclass = &egraph[id];
+        let mut class = Class {
+            traffic: eclass.data.ty().map_or(0.0, |ty| model.traffic(ty)),
+            constant: eclass.iter().any(is_constant),
+            ..Class::default()
+        };
+        let closed = eclass.data.scope == Scope::Closed;
+        // A constant of the chosen graph has no better form.
+        let nodes = eclass.iter().filter(|n| !class.constant || is_constant(n));
+        let mut nodes: Vec<&Node> = nodes.collect();
+        if class.constant {
+            nodes.sort_unstable();
+            nodes.truncate(1);
+        }
+        for node in nodes {
+            let context = Context { saturated, model, index: &index, closed };
+            context.node(id, node, &mut class);
+        }
+        // Of equally cheap forms the plain operator is better than the kernel with a body.
+        class.stored.sort_by_key(|s| matches!(s.form, Form::Fused { .. }));
+        classes.push(class);
+    }
+    let roots = saturated.origin.roots.iter().map(|&r| index[&egraph.find(r)]).collect();
+    Problem { classes, ids, index, roots, launch: model.launch_ns }
+}
+
+fn is_constant(node: &Node) -> bool {
+    matches!(node.op, OpId::Const(_) | OpId::Folded(_))
+}
+
+fn reachable(saturated: &Saturated) -> Vec<Id> {
+    let egraph = &saturated.egraph;
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut stack: Vec<Id> = saturated.origin.roots.iter().map(|&r| egraph.find(r)).collect();
+    while let Some(id) = stack.pop() {
+        if seen.insert(id) && !egraph[id].iter().any(is_constant) {
+            stack.extend(egraph[id].iter().flat_map(|n| n.children.iter().map(|&c| egraph.find(c))));
+        }
+    }
+    let mut ids: Vec<Id> = seen.into_iter().collect();
+    ids.sort_unstable();
+    ids
+}
+
+struct Context<'a> {
+    saturated: &'a Saturated,
+    model: &'a CostModel,
+    index: &'a FxHashMap<Id, ClassId>,
+    closed: bool,
+}
+
+impl Context<'_> {
+    fn class(&self, id: Id) -> ClassId {
+        self.index[&self.saturated.egraph.find(id)]
+    }
+
+    fn node(&self, id: Id, node: &Node, class: &mut Class) {
+        match node.op {
+            OpId::Const(_) | OpId::Folded(_) | OpId::Input(_) => {
+                class.stored.push(Stored { node: node.clone(), form: Form::Leaf });
+            }
+            OpId::Proj(_) => {
+                let form = Form::Proj(self.class(node.children[0]));
+                class.stored.push(Stored { node: node.clone(), form });
+            }
+            OpId::Call(call) => self.call(id, self.saturated.egraph.analysis.tables.get_call(call), node, class),
+            OpId::Absent | OpId::Attrs(_) => {}
+        }
+    }
+
+    fn call(&self, id: Id, call: Call, node: &Node, class: &mut Class) {
+        let egraph = &self.saturated.egraph;
+        let is_closed = |c: &Id| egraph[*c].data.scope == Scope::Closed;
+        if call.op.name == "Acc" {
+            class.acc = !self.closed;
+            return;
+        }
+        if call.op.name == "Fused" {
+            if is_closed(&node.children[0]) {
+                let form = Form::Fused { core: self.class(node.children[0]), body: self.class(node.children[1]) };
+                class.stored.push(Stored { node: node.clone(), form });
+            }
+            return;
+        }
+        let inputs = node.inputs();
+        if self.closed && !inputs.iter().all(is_closed) {
+            return;
+        }
+        let operands: Vec<Option<Operand<'_>>> = inputs
+            .iter()
+            .map(|&c| {
+                let class = &egraph[c];
+                class.data.ty().map(|ty| Operand { ty, constant: class.iter().any(is_constant) })
+            })
+            .collect();
+        let reads: Vec<ClassId> =
+            inputs.iter().filter(|&&c| egraph[c].data.kind != Kind::Absent).map(|&c| self.class(c)).collect();
+        let outputs: Vec<TensorType> = match &egraph[id].data.kind {
+            Kind::Tensor(ty) => vec![ty.clone()],
+            Kind::Tuple(types) => types.clone(),
+            _ => return,
+        };
+        let Some(Kind::Attrs(attrs)) = node.children.last().map(|&c| &egraph[c].data.kind) else { return };
+        let attrs = egraph.analysis.tables.get_attrs(*attrs);
+        if call.op.elementwise && outputs.len() == 1 {
+            let input = operands.iter().flatten().next().map(|o| o.ty.dtype);
+            let cost = self.model.body_op(call.op, input, &outputs[0]);
+            class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
+        }
+        if !self.closed {
+            return;
+        }
+        if cost::is_core(call.op) && outputs.len() == 1 {
+            let cost = self.model.core(call.op, attrs, &operands, &outputs[0]);
+            class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost });
+        }
+        let kernel = self.model.kernel(call.op, attrs, &operands, &outputs);
+        class.stored.push(Stored { node: node.clone(), form: Form::Op { reads, kernel } });
+    }
+}

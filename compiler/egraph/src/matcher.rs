@@ -1,0 +1,362 @@
+//! Finds the matches of a rule's left sides.
+//!
+//! Only classes that hold the operator at the head of a pattern are looked at. The first two inputs of a commutative
+//! operator are tried both ways round, so nothing about commutativity is ever added to the e-graph.
+
+use crate::analysis::{EGraph, Kind};
+use crate::bindings::{Binding, Bindings};
+use crate::language::{Node, OpId};
+use crate::tables::Call;
+use egg::Id;
+use qcc_dsl::{ArgPattern, AttrMatch, AttrRest, OpMatch, OpPattern, Pattern, Rule};
+use qcc_ops::{Arity, AttrValue, Attrs, Op};
+
+/// A constant is compared with a number in a pattern if it has at most so many elements or is a constant of the model.
+const NUMBER_ELEMENTS: usize = 4096;
+
+/// A pattern and the class it must match.
+#[derive(Clone, Copy)]
+struct Goal<'a> {
+    pattern: &'a Pattern,
+    class: Id,
+}
+
+/// Goals that are still open: a slice and what comes after it.
+struct Goals<'a> {
+    now: &'a [Goal<'a>],
+    then: Option<&'a Goals<'a>>,
+}
+
+/// The search of one rule.
+pub(crate) struct Search<'a> {
+    /// The e-graph, rebuilt.
+    pub(crate) egraph: &'a EGraph,
+    /// Operators whose first two inputs may be swapped.
+    pub(crate) commutative: &'a [Op],
+    /// Stop after so many matches.
+    pub(crate) budget: usize,
+}
+
+impl<'a> Search<'a> {
+    /// All matches with the first root in one of `first`, in order; the flag says whether the budget cut them short.
+    pub(crate) fn run(&self, rule: &'a Rule, first: &[Id], all: &[Id]) -> (Vec<Bindings>, bool) {
+        let mut found = Vec::new();
+        let mut bindings = Bindings::new(rule.vars.len());
+        self.root(rule, 0, first, all, &mut bindings, &mut found);
+        let cut = found.len() >= self.budget;
+        (found, cut)
+    }
+
+    fn root(
+        &self,
+        rule: &'a Rule,
+        index: usize,
+        classes: &[Id],
+        all: &[Id],
+        bindings: &mut Bindings,
+        found: &mut Vec<Bindings>,
+    ) {
+        let Some(pattern) = rule.roots.get(index) else {
+            if !found.iter().rev().take(1).any(|last| same(last, bindings)) {
+                found.push(bindings.clone());
+            }
+            return;
+        };
+        for &class in classes {
+            if found.len() >= self.budget {
+                return;
+            }
+            if !self.may_match(pattern, class) {
+                continue;
+            }
+            bindings.roots.push(class);
+            let goals = Goals { now: &[Goal { pattern, class }], then: None };
+            self.solve(&goals, bindings, &mut |bindings| {
+                self.root(rule, index + 1, all, all, bindings, found);
+                found.len() < self.budget
+            });
+            bindings.roots.pop();
+        }
+    }
+
+    fn may_match(&self, pattern: &Pattern, class: Id) -> bool {
+        match pattern {
+            Pattern::Op(op) => self.nodes(op, class).next().is_some(),
+            Pattern::Bind(_, inner) => self.may_match(inner, class),
+            _ => self.egraph[class].data.ty().is_some(),
+        }
+    }
+
+    /// Nodes of a class that a call may match, with the operator. Outputs of a tuple are looked at through their tuple.
+    fn nodes<'s>(&'s self, pattern: &'s OpPattern, class: Id) -> impl Iterator<Item = (&'s Node, Call)> + 's {
+        self.egraph[class].iter().flat_map(move |node| {
+            let direct = match node.op {
+                OpId::Call(_) if pattern.output == 0 => Some(node),
+                _ => None,
+            };
+            let tuple = match node.op {
+                OpId::Proj(i) if i == pattern.output => Some(node.children[0]),
+                _ => None,
+            };
+            let through = tuple.into_iter().flat_map(|t| self.egraph[t].iter());
+            direct.into_iter().chain(through).filter_map(|node| {
+                let OpId::Call(index) = node.op else { return None };
+                let call = self.egraph.analysis.tables.get_call(index);
+                let fits = match &pattern.op {
+                    OpMatch::One(op) => *op == call.op,
+                    OpMatch::Class(_, ops) => ops.contains(&call.op),
+                };
+                (fits && call.regions.is_none()).then_some((node, call))
+            })
+        })
+    }
+
+    /// Calls `done` for every way to reach the goals; returns whether to go on searching.
+    fn solve(
+        &self,
+        goals: &Goals<'_>,
+        bindings: &mut Bindings,
+        done: &mut dyn FnMut(&mut Bindings) -> bool,
+    ) -> bool {
+        let Some((goal, rest)) = goals.now.split_first() else {
+            return match goals.then {
+                Some(then) => self.solve(then, bindings, done),
+                None => done(bindings),
+            };
+        };
+        let next = Goals { now: rest, then: goals.then };
+        let class = self.egraph.find(goal.class);
+        match goal.pattern {
+            Pattern::Wild => self.solve(&next, bindings, done),
+            Pattern::Var(var) => self.bind(*var, Binding::Value(class), bindings, |b| self.solve(&next, b, done)),
+            Pattern::Bind(var, inner) => {
+                let inner = [Goal { pattern: inner, class }];
+                let goals = Goals { now: &inner, then: Some(&next) };
+                self.bind(*var, Binding::Value(class), bindings, |b| self.solve(&goals, b, done))
+            }
+            Pattern::Number(number) => !self.is_number(class, *number) || self.solve(&next, bindings, done),
+            Pattern::Acc => {
+                if !self.has_acc(class) {
+                    return true;
+                }
+                let before = bindings.acc;
+                bindings.acc = before.or(Some(class));
+                let go_on = self.solve(&next, bindings, done);
+                bindings.acc = before;
+                go_on
+            }
+            Pattern::Op(pattern) => {
+                for (node, call) in self.nodes(pattern, class) {
+                    if !self.call(pattern, node, call, &next, bindings, done) {
+                        return false;
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    /// Binds a variable for the time of `then`; a bound one must agree.
+    fn bind(
+        &self,
+        var: qcc_dsl::VarId,
+        binding: Binding,
+        bindings: &mut Bindings,
+        then: impl FnOnce(&mut Bindings) -> bool,
+    ) -> bool {
+        match bindings.get(var) {
+            Some(old) if *old == binding => then(bindings),
+            Some(_) => true,
+            None => {
+                bindings.set(var, Some(binding));
+                let go_on = then(bindings);
+                bindings.set(var, None);
+                go_on
+            }
+        }
+    }
+
+    fn call(
+        &self,
+        pattern: &OpPattern,
+        node: &Node,
+        call: Call,
+        next: &Goals<'_>,
+        bindings: &mut Bindings,
+        done: &mut dyn FnMut(&mut Bindings) -> bool,
+    ) -> bool {
+        let mut inputs: Vec<Option<Id>> = node
+            .inputs()
+            .iter()
+            .map(|&c| (self.egraph[c].data.kind != Kind::Absent).then(|| self.egraph.find(c)))
+            .collect();
+        let Some(&attrs) = node.children.last() else { return true };
+        let Kind::Attrs(attrs) = self.egraph[attrs].data.kind else { return true };
+        let attrs = self.egraph.analysis.tables.get_attrs(attrs);
+        let mut with_op = |bindings: &mut Bindings| {
+            self.attributes(pattern, attrs, 0, bindings, &mut |bindings| {
+                if !self.arguments(&pattern.args, &inputs, next, bindings, done) {
+                    return false;
+                }
+                let pair = matches!(&pattern.args[..], [ArgPattern::One(_), ArgPattern::One(_), ..]);
+                if pair && inputs.len() == 2 && inputs[0] != inputs[1] && self.commutative.contains(&call.op) {
+                    inputs.swap(0, 1);
+                    let go_on = self.arguments(&pattern.args, &inputs, next, bindings, done);
+                    inputs.swap(0, 1);
+                    return go_on;
+                }
+                true
+            })
+        };
+        match &pattern.op {
+            OpMatch::One(_) => with_op(bindings),
+            OpMatch::Class(var, _) => self.bind(*var, Binding::Op(call.op), bindings, with_op),
+        }
+    }
+
+    fn attributes(
+        &self,
+        pattern: &OpPattern,
+        attrs: &Attrs,
+        index: usize,
+        bindings: &mut Bindings,
+        then: &mut dyn FnMut(&mut Bindings) -> bool,
+    ) -> bool {
+        if let Some((name, wanted)) = pattern.attrs.named.get(index) {
+            let value = attrs.get(name);
+            return match wanted {
+                AttrMatch::Ignore => self.attributes(pattern, attrs, index + 1, bindings, then),
+                AttrMatch::Value(wanted) => {
+                    !value.is_some_and(|v| equal(v, wanted))
+                        || self.attributes(pattern, attrs, index + 1, bindings, then)
+                }
+                AttrMatch::Var(var) => self.bind(*var, Binding::Attr(value.cloned()), bindings, |b| {
+                    self.attributes(pattern, attrs, index + 1, b, then)
+                }),
+            };
+        }
+        match pattern.attrs.rest {
+            AttrRest::None | AttrRest::Ignore => then(bindings),
+            AttrRest::Bind(var) => {
+                let named = |name: &str| pattern.attrs.named.iter().any(|(n, _)| n == name);
+                let rest = attrs.iter().filter(|(n, _)| !named(n)).map(|(n, v)| (n.to_string(), v.clone()));
+                self.bind(var, Binding::Attrs(rest.collect()), bindings, |b| then(b))
+            }
+        }
+    }
+
+    fn arguments(
+        &self,
+        patterns: &[ArgPattern],
+        inputs: &[Option<Id>],
+        next: &Goals<'_>,
+        bindings: &mut Bindings,
+        done: &mut dyn FnMut(&mut Bindings) -> bool,
+    ) -> bool {
+        let variadic = matches!(patterns.last(), Some(ArgPattern::Variadic(_)));
+        if !variadic && inputs.iter().skip(patterns.len()).any(Option::is_some) {
+            return true;
+        }
+        let mut goals: Vec<Goal<'_>> = Vec::new();
+        let mut bound = Vec::new();
+        let mut fits = true;
+        for (i, pattern) in patterns.iter().enumerate() {
+            let input = inputs.get(i).copied().flatten();
+            let (var, binding) = match (pattern, input) {
+                (ArgPattern::One(pattern), Some(class)) => {
+                    goals.push(Goal { pattern, class });
+                    continue;
+                }
+                (ArgPattern::One(_), None) => {
+                    fits = false;
+                    break;
+                }
+                (ArgPattern::OptionalWild, _) => continue,
+                (ArgPattern::Optional(var), Some(class)) => (*var, Binding::Value(class)),
+                (ArgPattern::Optional(var), None) => (*var, Binding::Absent),
+                (ArgPattern::Variadic(var), _) => {
+                    (*var, Binding::Many(inputs.get(i..).map_or(Vec::new(), <[_]>::to_vec)))
+                }
+            };
+            match bindings.get(var) {
+                Some(old) if *old == binding => {}
+                Some(_) => {
+                    fits = false;
+                    break;
+                }
+                None => {
+                    bindings.set(var, Some(binding));
+                    bound.push(var);
+                }
+            }
+        }
+        let go_on = !fits || self.solve(&Goals { now: &goals, then: Some(next) }, bindings, done);
+        for var in bound {
+            bindings.set(var, None);
+        }
+        go_on
+    }
+
+    fn is_number(&self, class: Id, number: f64) -> bool {
+        let class = &self.egraph[class];
+        let tables = &self.egraph.analysis.tables;
+        let stored = class.iter().find_map(|n| match n.op {
+            OpId::Const(c) => Some(tables.get_constant(c)),
+            _ => None,
+        });
+        let Some(value) = class.data.value.as_ref().or(stored) else { return false };
+        value.elements() > 0
+            && value.elements() <= NUMBER_ELEMENTS
+            && value.to_f64_vec().iter().all(|&v| v == number || v as f32 == number as f32)
+    }
+
+    fn has_acc(&self, class: Id) -> bool {
+        self.egraph[class].iter().any(|n| match n.op {
+            OpId::Call(c) => self.egraph.analysis.tables.get_call(c).op.name == "Acc",
+            _ => false,
+        })
+    }
+}
+
+fn same(a: &Bindings, b: &Bindings) -> bool {
+    a.roots == b.roots && a.acc == b.acc && a.all().eq(b.all())
+}
+
+fn equal(value: &AttrValue, wanted: &AttrValue) -> bool {
+    match (value, wanted) {
+        (AttrValue::Float(a), AttrValue::Int(b)) => f64::from(*a) == *b as f64,
+        (AttrValue::Float(a), AttrValue::Float(b)) => a == b,
+        (a, b) => a == b,
+    }
+}
+
+/// How many levels of classes below its root a pattern looks at.
+pub(crate) fn depth(pattern: &Pattern) -> usize {
+    match pattern {
+        Pattern::Bind(_, inner) => depth(inner),
+        Pattern::Op(op) => {
+            let below = op.args.iter().map(|a| match a {
+                ArgPattern::One(p) => depth(p),
+                _ => 0,
+            });
+            let ops = match &op.op {
+                OpMatch::One(op) => std::slice::from_ref(op),
+                OpMatch::Class(_, ops) => ops,
+            };
+            // Outputs of a tuple stand one level above their call.
+            let tuple = ops.iter().any(|op| op.outputs.len() != 1 || op.outputs[0].arity != Arity::One);
+            1 + usize::from(tuple) + below.max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// Operators at the head of a pattern; `None` if it matches anything.
+pub(crate) fn heads(pattern: &Pattern) -> Option<Vec<Op>> {
+    match pattern {
+        Pattern::Bind(_, inner) => heads(inner),
+        Pattern::Op(OpPattern { op: OpMatch::One(op), .. }) => Some(vec![*op]),
+        Pattern::Op(OpPattern { op: OpMatch::Class(_, ops), .. }) => Some(ops.clone()),
+        _ => None,
+    }
+}

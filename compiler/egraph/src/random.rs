@@ -1,0 +1,54 @@
+//! Reproducible numbers for the graphs of rule tests.
+
+use qcc_tensor::{DType, Tensor, TensorType};
+
+/// Wide integers stay within this bound: they are shapes, axes, biases.
+const WIDE: u64 = 1000;
+
+/// A generator of numbers (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// A generator for a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x51_7c_c1b7_2722_0a95))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// In [0, 1).
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Floats in [-1, 1), integers of up to 16 bits over their whole range, wider ones up to 1000, bool as a coin.
+    pub(crate) fn any(&mut self, ty: &TensorType) -> Tensor {
+        self.fill(ty, |r, dtype| match dtype.int_range() {
+            Some((lo, hi)) if dtype.size() <= 2 => lo as f64 + (r.next() % (hi - lo + 1) as u64) as f64,
+            Some((0, _)) => (r.next() % (WIDE + 1)) as f64,
+            Some(_) => (r.next() % (2 * WIDE + 1)) as f64 - WIDE as f64,
+            None if dtype == DType::Bool => (r.next() % 2) as f64,
+            None => r.unit() * 2.0 - 1.0,
+        })
+    }
+
+    /// Floats in [0.1, 1.1), integers in 1..=127.
+    pub(crate) fn positive(&mut self, ty: &TensorType) -> Tensor {
+        self.fill(ty, |r, dtype| match dtype {
+            DType::Bool => 1.0,
+            d if d.is_int() => 1.0 + (r.next() % 127) as f64,
+            _ => 0.1 + r.unit(),
+        })
+    }
+
+    fn fill(&mut self, ty: &TensorType, one: impl Fn(&mut Self, DType) -> f64) -> Tensor {
+        let data: Vec<f64> = (0..ty.elements()).map(|_| one(self, ty.dtype)).collect();
+        Tensor::from_f64(ty.dtype, ty.shape.iter().copied(), &data)
+    }
+}
