@@ -45,11 +45,15 @@ pub(crate) fn call(instance: &mut Instance<'_>, builtin: Builtin, args: &[V]) ->
             V::Many(items) => V::Int(items.len() as i64),
             other => V::Int(list_of(other.clone())?.len() as i64),
         },
-        Builtin::Product => V::Int(
-            ints(arg(0)?)?.into_iter().try_fold(1i64, |n, d| n.checked_mul(d)).ok_or("the product overflows")?,
-        ),
-        Builtin::All => V::Bool(list_of(arg(0)?.clone())?.iter().try_fold(true, |all, v| Ok::<_, String>(all & truth(v)?))?),
-        Builtin::Any => V::Bool(list_of(arg(0)?.clone())?.iter().try_fold(false, |any, v| Ok::<_, String>(any | truth(v)?))?),
+        Builtin::Product => {
+            V::Int(ints(arg(0)?)?.into_iter().try_fold(1i64, |n, d| n.checked_mul(d)).ok_or("the product overflows")?)
+        }
+        Builtin::All => {
+            V::Bool(list_of(arg(0)?.clone())?.iter().try_fold(true, |all, v| Ok::<_, String>(all & truth(v)?))?)
+        }
+        Builtin::Any => {
+            V::Bool(list_of(arg(0)?.clone())?.iter().try_fold(false, |any, v| Ok::<_, String>(any | truth(v)?))?)
+        }
         Builtin::Slice => {
             let items = list_of(arg(0)?.clone())?;
             let bound = |i: i64| if i < 0 { i + items.len() as i64 } else { i };

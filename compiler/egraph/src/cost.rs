@@ -92,7 +92,16 @@ pub(crate) fn is_view(op: Op) -> bool {
 fn is_move(op: Op) -> bool {
     matches!(
         op.name,
-        "Transpose" | "Slice" | "Concat" | "Pad" | "Gather" | "Split" | "Tile" | "Expand" | "GatherElements" | "GatherND"
+        "Transpose"
+            | "Slice"
+            | "Concat"
+            | "Pad"
+            | "Gather"
+            | "Split"
+            | "Tile"
+            | "Expand"
+            | "GatherElements"
+            | "GatherND"
     )
 }
 
@@ -115,9 +124,8 @@ impl CostModel {
         if is_view(op) {
             return self.view_ns;
         }
-        let read = |rate: f64| -> f64 {
-            inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * rate).sum()
-        };
+        let read =
+            |rate: f64| -> f64 { inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * rate).sum() };
         let written = |rate: f64| -> f64 { outputs.iter().map(|t| bytes(t) * rate).sum() };
         if is_core(op) {
             return self.launch_ns + self.core(op, attrs, inputs, &outputs[0]) + written(self.byte_ns);
@@ -187,9 +195,8 @@ impl CostModel {
             "Div" | "Sqrt" | "Reciprocal" | "Mod" => self.divide_ns,
             // A true division and a rounding.
             "QuantizeLinear" => self.divide_ns,
-            "Exp" | "Log" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" | "Softplus" | "Elu" | "Selu" | "Pow" | "Sin" | "Cos" => {
-                self.transcendental_ns
-            }
+            "Exp" | "Log" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" | "Softplus" | "Elu" | "Selu" | "Pow" | "Sin"
+            | "Cos" => self.transcendental_ns,
             _ => self.cheap_ns,
         };
         rate * elements(output)

@@ -112,12 +112,7 @@ impl<'a> Search<'a> {
     }
 
     /// Calls `done` for every way to reach the goals; returns whether to go on searching.
-    fn solve(
-        &self,
-        goals: &Goals<'_>,
-        bindings: &mut Bindings,
-        done: &mut dyn FnMut(&mut Bindings) -> bool,
-    ) -> bool {
+    fn solve(&self, goals: &Goals<'_>, bindings: &mut Bindings, done: &mut dyn FnMut(&mut Bindings) -> bool) -> bool {
         let Some((goal, rest)) = goals.now.split_first() else {
             return match goals.then {
                 Some(then) => self.solve(then, bindings, done),

@@ -11,7 +11,7 @@ pub(crate) struct Random(u64);
 impl Random {
     /// A generator for a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x51_7c_c1b7_2722_0a95))
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x517c_c1b7_2722_0a95))
     }
 
     fn next(&mut self) -> u64 {

@@ -145,7 +145,8 @@ fn check(expect: &Expect, report: &Report, graph: &Graph) -> Result<(), String> 
     let story = |name: &str| -> Result<(u64, String), String> {
         let rule = report.rule(name).ok_or_else(|| format!("there is no rule `{name}`"))?;
         let refused: Vec<String> = rule.refused.iter().map(|(why, n)| format!("{n} times \"{why}\"")).collect();
-        let refused = if refused.is_empty() { "never refused".into() } else { format!("refused {}", refused.join(", ")) };
+        let refused =
+            if refused.is_empty() { "never refused".into() } else { format!("refused {}", refused.join(", ")) };
         Ok((rule.applied as u64, format!("it matched {} times, fired {}, {refused}", rule.matches, rule.applied)))
     };
     match expect {
@@ -213,8 +214,7 @@ fn equal_results(
     }
     for trial in 0..TRIALS {
         let mut random = Random::new(1000 + trial);
-        let inputs: Vec<Tensor> =
-            input.graph().inputs().iter().map(|&id| random.any(input.ty(id.output(0)))).collect();
+        let inputs: Vec<Tensor> = input.graph().inputs().iter().map(|&id| random.any(input.ty(id.output(0)))).collect();
         let expected = qcc_ir::evaluate(input, &inputs).map_err(|e| format!("the input graph: {e}"))?;
         let found = qcc_ir::evaluate(chosen, &inputs).map_err(|e| format!("the chosen graph: {e}"))?;
         for (i, (e, f)) in expected.iter().zip(&found).enumerate() {

@@ -30,7 +30,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { schedule: "default".into(), nodes: 1_000_000, iterations: 40, matches: 200_000 }
+        Self { schedule: "default".into(), nodes: 100_000, iterations: 40, matches: 200_000 }
     }
 }
 
@@ -114,8 +114,7 @@ struct Index {
 
 impl Index {
     fn build(egraph: &EGraph) -> Self {
-        let mut index = Self::default();
-        index.all = egraph.classes().map(|c| c.id).collect();
+        let mut index = Self { all: egraph.classes().map(|c| c.id).collect(), ..Self::default() };
         index.all.sort_unstable();
         for &id in &index.all {
             for node in egraph[id].iter() {

@@ -123,9 +123,12 @@ impl<'a> State<'a> {
         let mut out: Vec<ClassId> = match switch {
             Switch::Stored(c, _) => vec![c],
             Switch::Inlined(c, _) => {
-                let readers = self.chosen.kernels.iter().map(|(k, _)| *k).filter(|&k| {
-                    self.kernels[k].as_ref().is_some_and(|kernel| kernel.reads.contains(&c))
-                });
+                let readers = self
+                    .chosen
+                    .kernels
+                    .iter()
+                    .map(|(k, _)| *k)
+                    .filter(|&k| self.kernels[k].as_ref().is_some_and(|kernel| kernel.reads.contains(&c)));
                 self.inside[c].iter().copied().chain(readers).collect()
             }
             Switch::Core(c, _) => {

@@ -32,8 +32,16 @@ pub(super) fn decode(
             names.entry(class).or_insert(name);
         }
     }
-    let mut decoder =
-        Decoder { saturated, problem, selection, graph, inputs, values: FxHashMap::default(), names, table: Vec::new() };
+    let mut decoder = Decoder {
+        saturated,
+        problem,
+        selection,
+        graph,
+        inputs,
+        values: FxHashMap::default(),
+        names,
+        table: Vec::new(),
+    };
     for (class, kernel) in &chosen.kernels {
         decoder.stored(*class, kernel)?;
     }
@@ -105,9 +113,8 @@ impl Decoder<'_> {
     /// Values of a call's inputs; `value` gives that of a class.
     fn arguments(&self, node: &Node, value: impl Fn(ClassId) -> ValueId) -> Vec<Option<ValueId>> {
         let egraph = &self.saturated.egraph;
-        let argument = |&c: &egg::Id| {
-            (egraph[c].data.kind != Kind::Absent).then(|| value(self.problem.index[&egraph.find(c)]))
-        };
+        let argument =
+            |&c: &egg::Id| (egraph[c].data.kind != Kind::Absent).then(|| value(self.problem.index[&egraph.find(c)]));
         node.inputs().iter().map(argument).collect()
     }
 
@@ -160,7 +167,8 @@ impl Decoder<'_> {
             }
             let (call, attrs) = self.call(&form.node)?;
             let args = self.arguments(&form.node, |c| known[&c]);
-            let node = OpNode { name: String::new(), op: call.op, attrs, inputs: args, outputs: 1, regions: Vec::new() };
+            let node =
+                OpNode { name: String::new(), op: call.op, attrs, inputs: args, outputs: 1, regions: Vec::new() };
             let value = inner.add_op(node).output(0);
             known.insert(id, value);
         }
