@@ -5,9 +5,15 @@
 //! Activations are channels-last ([`layout::TensorLayout`]); integer results are exact.
 
 pub mod body;
+pub mod conv;
+mod depthwise;
 pub mod emit;
 pub mod layout;
 pub mod map;
+mod pack;
+mod product;
+mod split;
+mod tile;
 
 use qcc_kernel::Kernel;
 

@@ -1,0 +1,211 @@
+//! Integer convolution and matrix product of 8-bit codes, with a body applied before anything is stored.
+//!
+//! ```text
+//! acc[p, o] = bias[o] + sum over taps and channels of (x[p, tap, c] - input_zero) * (w[o, c, tap] - weight_zero[o])
+//! ```
+//!
+//! exactly, in i32; the body maps `acc` to what the output holds. The zero point of the input is folded into the bias,
+//! which holds at borders too because the halo of the input is filled with it. Padding therefore costs no branch.
+//!
+//! [`conv`] chooses: one input and one output channel per group is [`super::depthwise`], everything else is an implicit
+//! matrix product over [`super::pack`]ed weights ([`super::tile`]).
+
+use super::Generated;
+use super::body::Body;
+use super::layout::{Elem, TensorLayout};
+use super::{depthwise, product};
+
+/// What a convolution kernel computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvSpec {
+    /// Codes (U8 or I8), channels last. The halo is at least the padding and holds the zero point.
+    pub input: TensorLayout,
+    /// What the body computes; its own halo is not written.
+    pub output: TensorLayout,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Input pixels between output pixels, vertically and horizontally.
+    pub strides: [usize; 2],
+    /// Input pixels between taps, vertically and horizontally.
+    pub dilations: [usize; 2],
+    /// Padding: top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Groups the channels of input and output are divided into.
+    pub group: usize,
+    /// Codes in the order `[output channel][channel of the group][row][column]`.
+    pub weights: Vec<i16>,
+    /// The code that stands for zero in the input.
+    pub input_zero: i32,
+    /// The code that stands for zero in the weights: one, or one per output channel.
+    pub weight_zero: Vec<i32>,
+    /// Added to the accumulators: none, or one per output channel.
+    pub bias: Vec<i32>,
+    /// Proven lowest and highest input code.
+    pub input_range: (i32, i32),
+    /// Applied to each accumulator; its core is an I32.
+    pub body: Body,
+}
+
+/// A matrix product `x[M, K] * w[K, N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatMulSpec {
+    /// `[M, K]` codes (U8 or I8), a [`TensorLayout::matrix`] or anything whose pixels are the rows.
+    pub input: TensorLayout,
+    /// `[M, N]`, what the body computes.
+    pub output: TensorLayout,
+    /// `[K, N]` codes, row by row.
+    pub weights: Vec<i16>,
+    /// The code that stands for zero in `x`.
+    pub input_zero: i32,
+    /// The code that stands for zero in `w`: one, or one per column.
+    pub weight_zero: Vec<i32>,
+    /// Added to the accumulators: none, or one per column.
+    pub bias: Vec<i32>,
+    /// Proven lowest and highest code of `x`.
+    pub input_range: (i32, i32),
+    /// Applied to each accumulator; its core is an I32.
+    pub body: Body,
+}
+
+/// A kernel that computes the convolution.
+///
+/// # Errors
+/// Why there is no fast kernel for it.
+pub fn conv(spec: &ConvSpec) -> Result<Generated, String> {
+    check(spec)?;
+    if spec.is_depthwise() { depthwise::generate(spec) } else { product::generate(spec) }
+}
+
+/// A kernel that computes the matrix product: a convolution with a kernel of one pixel.
+///
+/// # Errors
+/// Why there is no fast kernel for it.
+pub fn matmul(spec: &MatMulSpec) -> Result<Generated, String> {
+    let (k, n) = (spec.input.c, spec.output.c);
+    if spec.weights.len() != k * n {
+        return Err(format!("{} weights for a {k} x {n} matrix", spec.weights.len()));
+    }
+    let weights = (0..n).flat_map(|o| (0..k).map(move |i| spec.weights[i * n + o])).collect();
+    conv(&ConvSpec {
+        input: spec.input,
+        output: spec.output,
+        kernel: [1, 1],
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [0; 4],
+        group: 1,
+        weights,
+        input_zero: spec.input_zero,
+        weight_zero: spec.weight_zero.clone(),
+        bias: spec.bias.clone(),
+        input_range: spec.input_range,
+        body: spec.body.clone(),
+    })
+}
+
+impl ConvSpec {
+    /// Input channels of one group.
+    pub fn group_inputs(&self) -> usize {
+        self.input.c / self.group
+    }
+
+    /// Output channels of one group.
+    pub fn group_outputs(&self) -> usize {
+        self.output.c / self.group
+    }
+
+    /// Multiply-accumulates.
+    pub fn macs(&self) -> u64 {
+        let taps = self.kernel[0] * self.kernel[1] * self.group_inputs();
+        (self.output.len() * taps) as u64
+    }
+
+    /// Whether every channel has a group of its own.
+    pub fn is_depthwise(&self) -> bool {
+        self.group > 1 && self.group_inputs() == 1 && self.group_outputs() == 1
+    }
+
+    /// Whether output pixel `i` depends on input pixel `i` alone.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.strides == [1, 1] && self.pads == [0; 4]
+    }
+
+    /// The weight of a tap, its zero point subtracted: `o` is an output channel, `c` a channel of its group.
+    pub fn weight(&self, o: usize, c: usize, row: usize, column: usize) -> i32 {
+        let at = ((o * self.group_inputs() + c) * self.kernel[0] + row) * self.kernel[1] + column;
+        i32::from(self.weights[at]) - self.zero_of(o)
+    }
+
+    /// The bias with the zero point of the input folded in.
+    pub fn folded_bias(&self, o: usize) -> i32 {
+        let per_channel = self.group_inputs() * self.kernel[0] * self.kernel[1];
+        let codes = &self.weights[o * per_channel..(o + 1) * per_channel];
+        let sum = codes.iter().fold(0i32, |sum, &w| sum.wrapping_add(i32::from(w) - self.zero_of(o)));
+        let bias = self.bias.get(o).copied().unwrap_or(0);
+        bias.wrapping_sub(self.input_zero.wrapping_mul(sum))
+    }
+
+    /// Byte offset of the first tap of output pixel `(0, 0)` of image 0 in the input.
+    pub fn input_origin(&self) -> i64 {
+        self.input.offset(-(self.pads[0] as isize), -(self.pads[1] as isize)) as i64
+    }
+
+    fn zero_of(&self, o: usize) -> i32 {
+        match self.weight_zero.as_slice() {
+            [] => 0,
+            [zero] => *zero,
+            zeros => zeros[o],
+        }
+    }
+}
+
+fn check(spec: &ConvSpec) -> Result<(), String> {
+    let (x, y) = (&spec.input, &spec.output);
+    let Some((lowest, highest)) = x.elem.code_range() else {
+        return Err(format!("the input holds {:?}, not codes", x.elem));
+    };
+    if x.is_empty() || y.is_empty() || spec.kernel.contains(&0) {
+        return Err("an empty convolution".into());
+    }
+    if spec.strides.contains(&0) || spec.dilations.contains(&0) || spec.group == 0 {
+        return Err("a stride, dilation or group of zero".into());
+    }
+    if x.c % spec.group != 0 || y.c % spec.group != 0 || x.n != y.n {
+        return Err(format!("{} groups, images [{}, .., {}] to [{}, .., {}]", spec.group, x.n, x.c, y.n, y.c));
+    }
+    let taps = spec.kernel[0] * spec.kernel[1] * spec.group_inputs();
+    if spec.weights.len() != y.c * taps {
+        return Err(format!("{} weights for {} channels of {taps} taps", spec.weights.len(), y.c));
+    }
+    for (what, count, single) in [("biases", spec.bias.len(), false), ("zero points", spec.weight_zero.len(), true)] {
+        if count != 0 && count != y.c && !(single && count == 1) {
+            return Err(format!("{count} {what} for {} channels", y.c));
+        }
+    }
+    if spec.weights.iter().any(|w| !(-128..=255).contains(w)) || spec.weight_zero.iter().any(|z| z.abs() > 255) {
+        return Err("weights that are not 8-bit codes".into());
+    }
+    if spec.input_range.0 < lowest || spec.input_range.1 > highest || x.first + x.c > x.pitch || y.first + y.c > y.pitch
+    {
+        return Err("a range of codes or channels that does not fit its type or buffer".into());
+    }
+    let pads = [[spec.pads[0], spec.pads[2]], [spec.pads[1], spec.pads[3]]];
+    let halos = [[x.halo.top, x.halo.bottom], [x.halo.left, x.halo.right]];
+    for (axis, (size, out)) in [(x.h, y.h), (x.w, y.w)].into_iter().enumerate() {
+        let reach = (spec.kernel[axis] - 1) * spec.dilations[axis];
+        let fits = (size + pads[axis][0] + pads[axis][1]).checked_sub(reach + 1).map(|free| free / spec.strides[axis]);
+        if fits.is_none_or(|last| last + 1 < out) {
+            return Err(format!("{out} windows do not fit {size} pixels along axis {axis}"));
+        }
+        let end = (out - 1) * spec.strides[axis] + reach + 1;
+        if halos[axis][0] < pads[axis][0] || size + halos[axis][1] + pads[axis][0] < end {
+            return Err(format!("the halo of the input is smaller than the padding along axis {axis}"));
+        }
+    }
+    let far = x.bytes().max(y.bytes());
+    if i32::try_from(far).is_err() {
+        return Err(format!("a tensor of {far} bytes"));
+    }
+    debug_assert!(matches!(x.elem, Elem::U8 | Elem::I8));
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The register tile of a matrix product: a few pixels times a panel of output channels, accumulated over all taps.
+
+use qcc_kernel::{Buf, KernelBuilder, Lane, UnOp, VL, Value};
+
+use super::layout::Elem;
+use super::pack::{CHUNK, Taps};
+
+/// Chunks of all runs together up to which loops over the taps are unrolled.
+const UNROLLED_CHUNKS: usize = 6;
+
+/// An address that advances: a scalar and a constant, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor {
+    /// The buffer.
+    pub buf: Buf,
+    /// Computed at run time.
+    pub at: Value,
+    /// Known at generation.
+    pub offset: i64,
+}
+
+/// What all tiles of a kernel have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// The taps of each window.
+    pub taps: Taps,
+    /// Type of the input codes.
+    pub elem: Elem,
+    /// Bytes between the windows of adjacent output pixels.
+    pub pixel_step: i64,
+    /// Registers of accumulators for each pixel.
+    pub vectors: usize,
+    /// Pixels.
+    pub pixels: usize,
+}
+
+/// Pixels of a tile with that many registers of accumulators a pixel. With the widened codes, one register of weights
+/// for each accumulator of a pixel, one broadcast and one product, everything stays in sixteen registers.
+pub const fn pixels_for(vectors: usize) -> usize {
+    match vectors {
+        1 => 6,
+        2 => 4,
+        3 => 3,
+        _ => 2,
+    }
+}
+
+impl Cursor {
+    fn plus(self, bytes: i64) -> Cursor {
+        Cursor { offset: self.offset + bytes, ..self }
+    }
+
+    fn moved(self, b: &mut KernelBuilder, by: Value) -> Cursor {
+        Cursor { at: b.index_add(self.at, by), ..self }
+    }
+}
+
+/// The accumulators of the windows that start at `x`, pixel by pixel, beginning with the biases at `w`; the weights
+/// follow the biases.
+pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> Vec<Value> {
+    let taps = &tile.taps;
+    let bias: Vec<Value> =
+        (0..tile.vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
+    let acc: Vec<Value> = (0..tile.pixels).flat_map(|_| bias.iter().copied()).collect();
+    let w = w.plus((tile.vectors * VL) as i64);
+    let pair_bytes = (tile.vectors * VL) as i64;
+    let run_bytes = taps.pairs() as i64 * pair_bytes;
+    let row_bytes = run_bytes * taps.inner as i64;
+    let chunks = taps.run.div_ceil(CHUNK);
+    let row = Level {
+        count: taps.outer,
+        x_step: taps.outer_step,
+        w_step: row_bytes,
+        rolled: taps.outer * taps.inner * chunks > UNROLLED_CHUNKS,
+    };
+    let column = Level {
+        count: taps.inner,
+        x_step: taps.inner_step,
+        w_step: run_bytes,
+        rolled: taps.inner * chunks > UNROLLED_CHUNKS,
+    };
+    let chunk = Level {
+        count: taps.chunks(),
+        x_step: CHUNK as i64,
+        w_step: pair_bytes * (CHUNK / 2) as i64,
+        rolled: chunks > UNROLLED_CHUNKS,
+    };
+    row.run(b, x, w, acc, |b, x, w, acc| {
+        column.run(b, x, w, acc, |b, x, w, acc| {
+            let acc = chunk.run(b, x, w, acc, |b, x, w, acc| multiply(b, tile, x, w, acc, CHUNK / 2));
+            let done = chunk.count as i64;
+            multiply(b, tile, x.plus(done * chunk.x_step), w.plus(done * chunk.w_step), acc, taps.rest())
+        })
+    })
+}
+
+/// One level of the loops over taps.
+struct Level {
+    count: usize,
+    x_step: i64,
+    w_step: i64,
+    rolled: bool,
+}
+
+impl Level {
+    fn run(
+        &self,
+        b: &mut KernelBuilder,
+        x: Cursor,
+        w: Cursor,
+        mut acc: Vec<Value>,
+        body: impl Fn(&mut KernelBuilder, Cursor, Cursor, Vec<Value>) -> Vec<Value>,
+    ) -> Vec<Value> {
+        if !self.rolled || self.count <= 1 {
+            for i in 0..self.count as i64 {
+                acc = body(b, x.plus(i * self.x_step), w.plus(i * self.w_step), acc);
+            }
+            return acc;
+        }
+        acc.push(w.at);
+        let mut out = b.loop_carried(self.count as u32, self.x_step, &acc, |b, i, carried| {
+            let (at, acc) = (carried[carried.len() - 1], carried[..carried.len() - 1].to_vec());
+            let x = x.moved(b, i);
+            let mut acc = body(b, x, Cursor { at, ..w }, acc);
+            acc.push(b.add(at, self.w_step));
+            acc
+        });
+        out.pop();
+        out
+    }
+}
+
+/// Adds the products of `pairs` (at most four) pairs of codes per pixel.
+fn multiply(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor, mut acc: Vec<Value>, pairs: usize) -> Vec<Value> {
+    if pairs == 0 {
+        return acc;
+    }
+    let codes: Vec<Value> = (0..tile.pixels)
+        .map(|p| {
+            let addr = x.buf.at(x.at, x.offset + p as i64 * tile.pixel_step);
+            let wide = match tile.elem {
+                Elem::I8 => b.load_widen_s(Lane::I8, addr),
+                _ => b.load_widen_u(Lane::I8, addr),
+            };
+            b.unary(UnOp::Bitcast(Lane::I32), wide)
+        })
+        .collect();
+    for pair in 0..pairs {
+        let weights: Vec<Value> = (0..tile.vectors)
+            .map(|v| {
+                let offset = w.offset + ((pair * tile.vectors + v) * VL) as i64;
+                b.load(Lane::I16, VL, w.buf.at(w.at, offset))
+            })
+            .collect();
+        for (p, &code) in codes.iter().enumerate() {
+            let two = b.broadcast_lane(code, pair as u8);
+            let two = b.unary(UnOp::Bitcast(Lane::I16), two);
+            for (v, &weight) in weights.iter().enumerate() {
+                let at = p * tile.vectors + v;
+                acc[at] = b.madd16_acc(acc[at], two, weight);
+            }
+        }
+    }
+    acc
+}

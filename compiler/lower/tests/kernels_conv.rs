@@ -1,0 +1,489 @@
+//! Convolution kernels: interpreter and compiled code equal the reference evaluation bit for bit, write nothing but their
+//! output, and do not care in which order tasks run.
+#![allow(unsafe_code, reason = "compiled kernels are called")]
+
+use qcc_jit::{CpuFeatures, compile};
+use qcc_kernel::{interpret, verify};
+use qcc_lower::kernels::body::{Body, Node, Operand};
+use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, conv, matmul};
+use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
+use qcc_lower::kernels::{Arg, Generated};
+use qcc_ops::{AttrValue, Attrs, find_in};
+use qcc_tensor::Tensor;
+
+/// Codes of the input.
+#[derive(Clone, Copy, Debug)]
+enum Pattern {
+    Random,
+    Lowest,
+    Highest,
+    Alternating,
+}
+
+/// What is done with the accumulators.
+#[derive(Clone, Copy, Debug)]
+enum Epilogue {
+    /// Stored.
+    Raw,
+    /// Requantized with a multiplier per channel.
+    Codes(Elem),
+    /// Added to another tensor.
+    Residual,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    images: usize,
+    size: [usize; 2],
+    channels: [usize; 2],
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    dilations: [usize; 2],
+    pads: [usize; 4],
+    group: usize,
+    elem: Elem,
+    /// Weights are signed codes without zero point, or unsigned ones with.
+    signed_weights: bool,
+    /// Largest magnitude of a weight, zero point subtracted.
+    largest: i32,
+    range: Option<(i32, i32)>,
+    /// Further halo, and channels before and behind in the buffers.
+    margin: usize,
+    pattern: Pattern,
+    epilogue: Epilogue,
+}
+
+impl Case {
+    fn new(size: usize, inputs: usize, outputs: usize, kernel: usize) -> Case {
+        Case {
+            images: 1,
+            size: [size, size],
+            channels: [inputs, outputs],
+            kernel: [kernel; 2],
+            strides: [1; 2],
+            dilations: [1; 2],
+            pads: [kernel / 2; 4],
+            group: 1,
+            elem: Elem::U8,
+            signed_weights: true,
+            largest: 127,
+            range: None,
+            margin: 0,
+            pattern: Pattern::Random,
+            epilogue: Epilogue::Raw,
+        }
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % n
+    }
+
+    fn between(&mut self, lo: i32, hi: i32) -> i32 {
+        lo + self.below((hi - lo + 1) as u64) as i32
+    }
+}
+
+/// A case with everything made concrete.
+struct Problem {
+    spec: ConvSpec,
+    /// Dense input codes, channels last.
+    codes: Vec<i32>,
+    /// Dense codes of the other tensor, channels last.
+    other: Vec<i32>,
+}
+
+fn problem(case: &Case) -> Problem {
+    let mut random = Random(case.size[0] as u64 * 131 + case.channels[1] as u64);
+    let [inputs, outputs] = case.channels;
+    let extent = |axis: usize| (case.kernel[axis] - 1) * case.dilations[axis] + 1;
+    let out =
+        |axis: usize| (case.size[axis] + case.pads[axis] + case.pads[axis + 2] - extent(axis)) / case.strides[axis] + 1;
+    let m = case.margin;
+    let wide = |l: TensorLayout| TensorLayout { pitch: l.c + 2 * m, first: m, ..l };
+    let halo =
+        Halo { top: case.pads[0] + m, left: case.pads[1] + m, bottom: case.pads[2] + m, right: case.pads[3] + m };
+    let input = wide(TensorLayout::dense(case.images, case.size[0], case.size[1], inputs, case.elem).with_halo(halo));
+    let (lowest, highest) = case.range.or(case.elem.code_range()).unwrap();
+    let input_zero = random.between(lowest, highest);
+    let weight_zero: Vec<i32> = if case.signed_weights {
+        vec![0]
+    } else {
+        (0..outputs).map(|_| random.between(case.largest, 255 - case.largest)).collect()
+    };
+    let taps = inputs / case.group * case.kernel[0] * case.kernel[1];
+    let weights: Vec<i16> = (0..outputs * taps)
+        .map(|i| {
+            let zero = weight_zero.get(i / taps).copied().unwrap_or(0);
+            let w = match random.below(6) {
+                0 => case.largest,
+                1 => -case.largest,
+                _ => random.between(-case.largest, case.largest),
+            };
+            (zero + w) as i16
+        })
+        .collect();
+    let codes: Vec<i32> = (0..case.images * case.size[0] * case.size[1] * inputs)
+        .map(|i| match case.pattern {
+            Pattern::Random => random.between(lowest, highest),
+            Pattern::Lowest => lowest,
+            Pattern::Highest => highest,
+            Pattern::Alternating => [lowest, highest][i % 2],
+        })
+        .collect();
+    let elem = match case.epilogue {
+        Epilogue::Raw => Elem::I32,
+        Epilogue::Codes(elem) => elem,
+        Epilogue::Residual => Elem::U8,
+    };
+    let output = wide(TensorLayout::dense(case.images, out(0), out(1), outputs, elem)).with_halo(Halo {
+        top: m,
+        left: m,
+        bottom: m,
+        right: m,
+    });
+    let multipliers: Vec<f32> =
+        (0..outputs).map(|o| (0.3 + o as f32 * 0.01) / (taps as f32 * case.largest as f32)).collect();
+    let mut body = Body::new();
+    let acc = body.push(Node::Core);
+    match case.epilogue {
+        Epilogue::Raw => {}
+        Epilogue::Codes(to) => {
+            let multiplier = body.operand(Operand::ChannelF32(multipliers));
+            body.push(Node::Requantize { acc, multiplier, zero_point: 3, to });
+        }
+        Epilogue::Residual => {
+            let multiplier = body.push(Node::F32(1.0 / 1024.0));
+            let q = body.push(Node::Requantize { acc, multiplier, zero_point: 100, to: Elem::U8 });
+            let other = body.operand(Operand::Tensor(output));
+            let sum = body.push(Node::Binary(qcc_lower::kernels::body::Fn2::Add, q, other));
+            let half = body.push(Node::F32(0.5));
+            body.push(Node::Requantize { acc: sum, multiplier: half, zero_point: 0, to: Elem::U8 });
+        }
+    }
+    let other = (0..output.len()).map(|_| random.between(0, 255)).collect();
+    let spec = ConvSpec {
+        input,
+        output,
+        kernel: case.kernel,
+        strides: case.strides,
+        dilations: case.dilations,
+        pads: case.pads,
+        group: case.group,
+        weights,
+        input_zero,
+        weight_zero,
+        bias: (0..outputs).map(|_| random.between(-100_000, 100_000)).collect(),
+        input_range: (lowest, highest),
+        body,
+    };
+    Problem { spec, codes, other }
+}
+
+/// Accumulators by the reference evaluation of `IConv`, channels last.
+fn reference(p: &Problem) -> Vec<i32> {
+    let spec = &p.spec;
+    let (x, y) = (&spec.input, &spec.output);
+    let tensor = |shape: Vec<usize>, signed: bool, values: Vec<i32>| match signed {
+        true => Tensor::new(shape, values.into_iter().map(|v| v as i8).collect()),
+        false => Tensor::new(shape, values.into_iter().map(|v| v as u8).collect()),
+    };
+    let x_signed = x.elem == Elem::I8;
+    let w_signed = spec.weights.iter().any(|w| *w < 0) || spec.weight_zero == [0];
+    let codes = tensor(vec![x.n, x.h, x.w, x.c], x_signed, p.codes.clone());
+    let shape = vec![y.c, x.c / spec.group, spec.kernel[0], spec.kernel[1]];
+    let weights = tensor(shape, w_signed, spec.weights.iter().map(|&w| i32::from(w)).collect());
+    let x_zero = tensor(vec![], x_signed, vec![spec.input_zero]);
+    let w_zero = tensor(vec![spec.weight_zero.len()], w_signed, spec.weight_zero.clone());
+    let bias = Tensor::new([y.c], spec.bias.clone());
+    let ints = |values: &[usize]| AttrValue::Ints(values.iter().map(|&v| v as i64).collect());
+    let attrs = Attrs::new()
+        .with("dilations", ints(&spec.dilations))
+        .with("group", AttrValue::Int(spec.group as i64))
+        .with("layout", AttrValue::Str("NHWC".into()))
+        .with("pads", ints(&spec.pads))
+        .with("strides", ints(&spec.strides));
+    let op = find_in("qcc", "IConv").unwrap();
+    let inputs = [Some(&codes), Some(&weights), Some(&x_zero), Some(&w_zero), Some(&bias)];
+    let acc = op.eval(&inputs, &attrs, 1).unwrap().remove(0);
+    assert_eq!(acc.shape(), [y.n, y.h, y.w, y.c]);
+    acc.slice::<i32>().to_vec()
+}
+
+/// What the body makes of accumulator `i`.
+fn expected(p: &Problem, epilogue: Epilogue, acc: i32, i: usize) -> i32 {
+    let requantize = |x: f32, zero: i32, to: Elem| {
+        let (lo, hi) = to.code_range().unwrap();
+        ((x.round_ties_even() as i64) + i64::from(zero)).clamp(lo.into(), hi.into()) as i32
+    };
+    match epilogue {
+        Epilogue::Raw => acc,
+        Epilogue::Codes(to) => {
+            let Operand::ChannelF32(m) = &p.spec.body.operands[0] else { panic!("the body has multipliers") };
+            requantize(acc as f32 * m[i % p.spec.output.c], 3, to)
+        }
+        Epilogue::Residual => {
+            let q = requantize(acc as f32 / 1024.0, 100, Elem::U8);
+            requantize((q + p.other[i]) as f32 * 0.5, 0, Elem::U8)
+        }
+    }
+}
+
+/// Byte offsets of all elements in the order of a dense tensor.
+fn places(l: &TensorLayout) -> Vec<usize> {
+    let mut at = Vec::new();
+    for n in 0..l.n {
+        for y in 0..l.h {
+            for x in 0..l.w {
+                let pixel = n * l.image_stride() + l.offset(y as isize, x as isize) as usize;
+                at.extend((0..l.c).map(|c| pixel + c * l.elem.bytes()));
+            }
+        }
+    }
+    at
+}
+
+/// The buffer of a tensor: its elements, halo of the tensor's channels filled with `zero`, anything elsewhere.
+fn buffer(l: &TensorLayout, values: &[i32], zero: i32) -> Vec<u8> {
+    let mut random = Random(99);
+    let mut bytes: Vec<u8> = (0..l.bytes()).map(|_| random.below(256) as u8).collect();
+    let around = TensorLayout {
+        h: l.h + l.halo.top + l.halo.bottom,
+        w: l.w + l.halo.left + l.halo.right,
+        halo: Halo::default(),
+        ..*l
+    };
+    places(&around).into_iter().for_each(|at| bytes[at] = zero as u8);
+    for (at, v) in places(l).into_iter().zip(values) {
+        bytes[at] = *v as u8;
+    }
+    bytes
+}
+
+fn buffers(p: &Problem, generated: &Generated) -> Vec<Vec<u8>> {
+    let make = |arg: &Arg| match arg {
+        Arg::Input(_) => buffer(&p.spec.input, &p.codes, p.spec.input_zero),
+        Arg::Operand(_) => buffer(&p.spec.output, &p.other, 0),
+        Arg::Output => vec![0xcd; p.spec.output.bytes()],
+        Arg::Constants => generated.constants.clone(),
+        Arg::Scratch(bytes) => vec![0; *bytes as usize],
+    };
+    generated.args.iter().map(make).collect()
+}
+
+fn check(case: &Case) {
+    let p = problem(case);
+    let generated = conv(&p.spec).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+    check_generated(case, &p, &generated);
+}
+
+fn check_generated(case: &Case, p: &Problem, generated: &Generated) {
+    let kernel = &generated.kernel;
+    verify(kernel).unwrap_or_else(|e| panic!("{case:?}: {e}"));
+    let tasks = u64::from(kernel.tasks);
+    let output = generated.args.iter().position(|a| *a == Arg::Output).unwrap();
+    let layout = &p.spec.output;
+    let mut wanted = vec![0xcd; layout.bytes()];
+    for ((i, acc), at) in reference(p).into_iter().enumerate().zip(places(layout)) {
+        let value = expected(p, case.epilogue, acc, i);
+        let n = layout.elem.bytes();
+        wanted[at..at + n].copy_from_slice(&value.to_le_bytes()[..n]);
+    }
+    let mut interpreted = buffers(p, generated);
+    let mut slices: Vec<&mut [u8]> = interpreted.iter_mut().map(Vec::as_mut_slice).collect();
+    interpret(kernel, &mut slices, 0, tasks).unwrap_or_else(|e| panic!("{case:?}: {e}"));
+    assert!(
+        interpreted[output] == wanted,
+        "interpreter, {case:?}\n{}",
+        difference(layout, &interpreted[output], &wanted)
+    );
+    for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
+        let module = compile(std::slice::from_ref(kernel), &features, 1).unwrap();
+        let mut compiled = buffers(p, generated);
+        let pointers: Vec<*mut u8> = compiled.iter_mut().map(|b| b.as_mut_ptr()).collect();
+        for task in (0..tasks).rev() {
+            // SAFETY: one buffer of the declared size per declaration; tasks run one by one.
+            unsafe { module.entry(0).call(&pointers, task, task + 1) };
+        }
+        assert!(compiled[output] == wanted, "compiled, {case:?}\n{}", difference(layout, &compiled[output], &wanted));
+    }
+}
+
+fn difference(layout: &TensorLayout, got: &[u8], wanted: &[u8]) -> String {
+    let n = layout.elem.bytes();
+    let wrong: Vec<usize> = (0..places(layout).len())
+        .filter(|&i| (0..n).any(|j| got[places(layout)[i] + j] != wanted[places(layout)[i] + j]))
+        .collect();
+    format!("{} of {} elements differ, first {:?}", wrong.len(), layout.len(), &wrong[..wrong.len().min(12)])
+}
+
+const COUNTS: [usize; 10] = [1, 3, 4, 7, 8, 15, 16, 17, 24, 32];
+
+#[test]
+fn every_number_of_channels() {
+    for inputs in COUNTS {
+        for outputs in COUNTS {
+            check(&Case { epilogue: Epilogue::Codes(Elem::U8), ..Case::new(5, inputs, outputs, 1) });
+            check(&Case::new(4, inputs, outputs, 3));
+        }
+    }
+}
+
+#[test]
+fn strides_pads_and_dilations() {
+    for (kernel, stride, dilation, pad) in [
+        ([3, 3], [2, 2], [1, 1], [1, 1, 1, 1]),
+        ([3, 3], [2, 2], [1, 1], [0, 0, 1, 1]),
+        ([3, 3], [1, 1], [2, 2], [2, 2, 2, 2]),
+        ([3, 3], [1, 2], [3, 1], [3, 0, 1, 2]),
+        ([5, 5], [1, 1], [1, 1], [2, 2, 2, 2]),
+        ([7, 7], [2, 2], [1, 1], [3, 3, 3, 3]),
+        ([1, 1], [2, 2], [1, 1], [0, 0, 0, 0]),
+        ([1, 1], [1, 1], [1, 1], [1, 0, 0, 1]),
+        ([1, 3], [1, 1], [1, 1], [0, 1, 0, 1]),
+        ([3, 1], [1, 3], [1, 1], [1, 0, 1, 0]),
+        ([2, 4], [3, 2], [1, 2], [1, 3, 0, 2]),
+    ] {
+        for [inputs, outputs] in [[3, 8], [8, 20], [16, 5], [40, 16]] {
+            for margin in [0, 3] {
+                let case = Case {
+                    strides: stride,
+                    dilations: dilation,
+                    kernel,
+                    pads: pad,
+                    margin,
+                    ..Case::new(9, inputs, outputs, 1)
+                };
+                check(&case);
+            }
+        }
+    }
+}
+
+#[test]
+fn groups() {
+    for (inputs, outputs, group) in [(4, 4, 2), (8, 8, 2), (6, 12, 3), (12, 6, 3), (32, 48, 2), (2, 40, 2), (9, 27, 9)]
+    {
+        for kernel in [1, 3] {
+            check(&Case { group, ..Case::new(6, inputs, outputs, kernel) });
+            check(&Case {
+                group,
+                margin: 2,
+                epilogue: Epilogue::Codes(Elem::I8),
+                ..Case::new(5, inputs, outputs, kernel)
+            });
+        }
+    }
+}
+
+#[test]
+fn depthwise() {
+    for channels in [2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 40] {
+        for (kernel, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (1, 1, 1), (7, 1, 1)]
+        {
+            for (margin, epilogue) in [(0, Epilogue::Raw), (1, Epilogue::Codes(Elem::U8)), (0, Epilogue::Residual)] {
+                let case = Case::new(9, channels, channels, kernel);
+                let pads = [kernel / 2 * dilation; 4];
+                check(&Case {
+                    group: channels,
+                    strides: [stride; 2],
+                    dilations: [dilation; 2],
+                    pads,
+                    margin,
+                    epilogue,
+                    ..case
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_of_every_sign_at_their_extremes() {
+    for elem in [Elem::U8, Elem::I8] {
+        for signed_weights in [true, false] {
+            for pattern in [Pattern::Random, Pattern::Lowest, Pattern::Highest, Pattern::Alternating] {
+                for (kernel, group, largest) in
+                    [(1, 1, 127), (3, 1, 127), (3, 24, 127), (3, 1, 60), (3, 24, 60), (3, 1, 20)]
+                {
+                    let case = Case { elem, signed_weights, pattern, group, largest, ..Case::new(5, 24, 24, kernel) };
+                    check(&case);
+                    let (lowest, _) = elem.code_range().unwrap();
+                    check(&Case { range: Some((lowest, lowest + 127)), ..case.clone() });
+                    check(&Case { range: Some((lowest + 100, lowest + 140)), ..case });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn images_bodies_and_layouts() {
+    for epilogue in [Epilogue::Raw, Epilogue::Codes(Elem::U8), Epilogue::Codes(Elem::I8), Epilogue::Residual] {
+        for margin in [0, 1, 5] {
+            for images in [1, 3] {
+                for (kernel, outputs) in [(1, 16), (3, 21), (1, 33)] {
+                    check(&Case { images, margin, epilogue, ..Case::new(5, 12, outputs, kernel) });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_enough_to_be_split() {
+    check(&Case { epilogue: Epilogue::Codes(Elem::U8), ..Case::new(13, 64, 176, 1) });
+    check(&Case { epilogue: Epilogue::Codes(Elem::U8), ..Case::new(17, 96, 72, 1) });
+    check(&Case { epilogue: Epilogue::Residual, ..Case::new(12, 48, 88, 3) });
+    check(&Case { size: [1, 1], ..Case::new(1, 700, 490, 1) });
+    check(&Case { size: [2, 3], ..Case::new(1, 200, 264, 3) });
+}
+
+#[test]
+fn matrix_products() {
+    for (m, k, n) in [(1, 1, 1), (1, 64, 10), (7, 13, 5), (197, 48, 40), (131, 7, 17), (64, 100, 32)] {
+        let case = Case { size: [1, m], ..Case::new(1, k, n, 1) };
+        let p = problem(&case);
+        let weights = (0..k * n).map(|i| p.spec.weights[i % n * k + i / n]).collect();
+        let spec = MatMulSpec {
+            input: TensorLayout::matrix(m, k, Elem::U8),
+            output: TensorLayout::matrix(m, n, Elem::I32),
+            weights,
+            input_zero: p.spec.input_zero,
+            weight_zero: p.spec.weight_zero.clone(),
+            bias: p.spec.bias.clone(),
+            input_range: (0, 255),
+            body: Body::identity(),
+        };
+        check_generated(&case, &p, &matmul(&spec).unwrap());
+    }
+}
+
+#[test]
+fn what_cannot_be_computed_is_refused() {
+    let spec = problem(&Case::new(5, 4, 4, 3)).spec;
+    let refused = |change: fn(&mut ConvSpec)| {
+        let mut spec = spec.clone();
+        change(&mut spec);
+        conv(&spec).map(|_| ()).unwrap_err()
+    };
+    let reasons = [
+        refused(|s| s.input.halo.top = 0),
+        refused(|s| s.input.halo.right = 0),
+        refused(|s| s.input.elem = Elem::F32),
+        refused(|s| s.weights.truncate(9)),
+        refused(|s| s.bias.truncate(1)),
+        refused(|s| s.weight_zero = vec![1, 2]),
+        refused(|s| s.group = 3),
+        refused(|s| s.output.h = 9),
+        refused(|s| s.strides = [0, 1]),
+        refused(|s| s.weights[0] = 300),
+        refused(|s| s.output.elem = Elem::U8),
+        refused(|s| s.input_range = (0, 256)),
+    ];
+    insta::assert_snapshot!(reasons.join("\n"));
+}
