@@ -16,7 +16,12 @@ fn write(program: &Program, indent: &str, out: &mut String) {
     let mut line = |text: String| {
         let _ = writeln!(out, "{indent}{text}");
     };
-    line(format!("program {} arena {} bytes, constants {} bytes", program.name, program.arena_bytes, program.constants.len()));
+    line(format!(
+        "program {} arena {} bytes, constants {} bytes",
+        program.name,
+        program.arena_bytes,
+        program.constants.len()
+    ));
     for port in &program.inputs {
         line(format!("input  {} {} = {}", name(port.buffer), port.ty, port.name));
     }

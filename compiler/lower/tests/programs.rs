@@ -24,9 +24,7 @@ fn values(ty: &TensorType, seed: u64) -> Tensor {
     };
     let n = ty.elements();
     match ty.dtype {
-        DType::F32 => {
-            Tensor::new(ty.shape.iter().copied(), (0..n).map(|_| next() as f32 / (1 << 24) as f32).collect())
-        }
+        DType::F32 => Tensor::new(ty.shape.iter().copied(), (0..n).map(|_| next() as f32 / (1 << 24) as f32).collect()),
         DType::U8 | DType::I8 => {
             let bytes: Vec<u8> = (0..n).map(|_| next() as u8).collect();
             Tensor::from_bytes(ty.clone(), bytes.into()).expect("as many bytes as elements")
@@ -94,7 +92,8 @@ fn no_two_buffers_that_hold_something_at_once_overlap() {
             assert!(plan.offsets[i].is_multiple_of(64) && plan.offsets[i] + a.bytes <= plan.bytes);
             for (j, b) in buffers.iter().enumerate().take(i) {
                 let at_once = a.first <= b.last && b.first <= a.last;
-                let apart = plan.offsets[i] + a.bytes <= plan.offsets[j] || plan.offsets[j] + b.bytes <= plan.offsets[i];
+                let apart =
+                    plan.offsets[i] + a.bytes <= plan.offsets[j] || plan.offsets[j] + b.bytes <= plan.offsets[i];
                 assert!(!at_once || apart, "{a:?} and {b:?} at {} and {}", plan.offsets[i], plan.offsets[j]);
             }
         }
