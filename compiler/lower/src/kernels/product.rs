@@ -177,7 +177,7 @@ impl Product<'_> {
         let place = self.out.place(b, At { n: row.n, y: row.y, x: Some(x), c: channel });
         debug_assert_eq!(acc.len(), pixels * panel.channels.div_ceil(LANES));
         for (p, acc) in acc.chunks(panel.vectors()).enumerate() {
-            self.out.write(b, &place.right(self.out, p as i64), acc, panel.first, panel.channels);
+            self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels);
         }
     }
 }
