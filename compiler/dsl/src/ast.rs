@@ -129,6 +129,8 @@ pub(crate) enum TermKind {
     Binary(Operator, Box<Term>, Box<Term>),
     /// `rand i8[4]`, `full[2](0.5)`, `i64 [1, 2]`.
     Tensor(Tensor),
+    /// What could not be read; reported already.
+    Error,
 }
 
 /// A constant of a test graph.
@@ -233,7 +235,7 @@ pub(crate) enum Step {
 /// A test.
 #[derive(Debug, Clone)]
 pub(crate) struct Test {
-    pub name: String,
+    pub name: Name,
     pub inputs: Vec<(Name, DType, Vec<usize>)>,
     pub statements: Vec<(Vec<Name>, Term)>,
     pub outputs: Vec<Term>,
@@ -249,4 +251,50 @@ pub(crate) enum Expect {
     Count(Name, Operator, u64, Span),
     Kernels(Operator, u64, Span),
     Snapshot(Span),
+}
+
+impl Term {
+    /// All names in the term, bound ones included.
+    pub(crate) fn names<'t>(&'t self, names: &mut Vec<&'t str>) {
+        match &self.kind {
+            TermKind::Name(name) => names.push(name),
+            TermKind::Bind(name, inner) => {
+                names.push(&name.text);
+                inner.names(names);
+            }
+            TermKind::Typed(name, _) => names.push(&name.text),
+            TermKind::List(items) => items.iter().for_each(|item| item.names(names)),
+            TermKind::Field(inner, _) | TermKind::Neg(inner) | TermKind::Not(inner) => inner.names(names),
+            TermKind::Index(a, b) | TermKind::Binary(_, a, b) => {
+                a.names(names);
+                b.names(names);
+            }
+            TermKind::Call(call) => {
+                names.push(&call.callee.text);
+                for argument in &call.arguments {
+                    match argument {
+                        Argument::One(term) => term.names(names),
+                        Argument::Optional(name) | Argument::Spread(name) => names.push(&name.text),
+                        Argument::Each { over, body, .. } => {
+                            names.push(&over.text);
+                            body.names(names);
+                        }
+                        Argument::OptionalWild(_) => {}
+                    }
+                }
+                if let Some(attributes) = &call.attributes {
+                    attributes.named.iter().for_each(|(_, term)| term.names(names));
+                    if let Some(Rest::Bind(name)) = &attributes.rest {
+                        names.push(&name.text);
+                    }
+                }
+            }
+            TermKind::Wild
+            | TermKind::Int(_)
+            | TermKind::Float(_)
+            | TermKind::Str(_)
+            | TermKind::Tensor(_)
+            | TermKind::Error => {}
+        }
+    }
 }

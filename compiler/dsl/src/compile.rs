@@ -29,7 +29,10 @@ pub fn compile(
 fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut result: Vec<Diagnostic> = Vec::new();
     for diagnostic in diagnostics {
-        if !result.contains(&diagnostic) {
+        let same = |d: &Diagnostic| {
+            d.code == diagnostic.code && d.message == diagnostic.message && d.labels == diagnostic.labels
+        };
+        if !result.iter().any(same) {
             result.push(diagnostic);
         }
     }

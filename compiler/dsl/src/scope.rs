@@ -102,6 +102,11 @@ impl<'a> Scope<'a> {
         registry().find(|op| op.domain.is_empty() && snake_case(op.name) == name)
     }
 
+    /// All lower-case names of operators.
+    pub(crate) fn lower_case_names() -> impl Iterator<Item = String> {
+        registry().filter(|op| op.domain.is_empty()).map(|op| snake_case(op.name))
+    }
+
     /// A function or predicate that a file sees.
     pub(crate) fn function(&self, file: usize, name: &str) -> Option<(usize, &'a ast::Function)> {
         let (home, function) = *self.functions.get(name)?;
@@ -206,10 +211,9 @@ fn add(ops: &mut Vec<Op>, new: impl IntoIterator<Item = Op>) {
 
 /// The report of a second declaration.
 pub(crate) fn duplicate(what: &str, name: &Name, earlier: &Name) -> Diagnostic {
-    Diagnostic::error("duplicate-name", format!("there are two {what}s `{}`", name.text))
-        .label(name.span, "declared again")
-        .label(earlier.span, "declared first")
-        .help("names are unique over all files")
+    Diagnostic::error("duplicate-name", format!("the {what} `{}` is there twice", name.text))
+        .label(name.span, "again")
+        .label(earlier.span, "first")
 }
 
 fn imported_ops(file: &ast::File, diagnostics: &mut Vec<Diagnostic>) -> IndexMap<String, Op> {

@@ -1,8 +1,8 @@
 //! "Did you mean …": the nearest known name.
 
-/// The candidate with the fewest edits, if they are few for its length.
+/// The candidate with the fewest edits, if they are few for its length; one or two letters are no typing error.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let limit = (name.chars().count() / 3).min(3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))

@@ -43,3 +43,10 @@ fn standard_rules_survive_printing() {
     let (set, _) = files::compile_folder(&files::standard()).expect("the standard rules compile");
     check(&set);
 }
+
+#[test]
+fn good_rules_survive_printing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
+    let (set, _) = files::compile_folder(&folder).expect("the good rules compile");
+    check(&set);
+}

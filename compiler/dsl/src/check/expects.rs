@@ -29,6 +29,11 @@ pub(crate) fn test(
                 None => diagnostic,
             });
         }
+        if rule.is_none() && base != name.text && rules.iter().any(|r| r.name == base) {
+            let diagnostic = Diagnostic::error("unknown-rule", format!("`{base}` is read one way only"));
+            let diagnostic = diagnostic.label(name.span, "there is no reverse");
+            diagnostics.push(diagnostic.help("only `<=>` has a reverse"));
+        }
         let (Some(rule), Some(reason)) = (rule, reason) else { continue };
         if rule.guards.iter().any(|g| g.reason == reason.text) {
             continue;

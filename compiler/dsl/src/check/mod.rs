@@ -1,6 +1,7 @@
 //! What a rule must fulfil beyond making sense name by name.
 
 pub(crate) mod expects;
+pub(crate) mod functions;
 pub(crate) mod variables;
 
 mod closed;

@@ -1,17 +1,17 @@
 //! Every variable that is bound is used, and both sides of a `<=>` bind the same ones.
 
 use crate::resolve::RuleContext;
-use crate::{Rule, VarKind, Variable};
+use crate::{VarKind, Variable};
 use qcc_diag::Diagnostic;
 
 /// Reports variables that are bound and not used; a forgotten bias is the classic silent miscompile. Names of roots and
 /// of operators may be there for the reader alone.
-pub(crate) fn unused(cx: &mut RuleContext<'_, '_>, roots: &[&str]) {
+pub(crate) fn unused(cx: &mut RuleContext<'_, '_>, exempt: &[&str]) {
     let mut reports = Vec::new();
     for (variable, uses) in cx.vars.iter().zip(&cx.uses) {
-        let exempt =
-            variable.kind == VarKind::Op || variable.name.starts_with('_') || roots.contains(&variable.name.as_str());
-        if *uses > 0 || exempt {
+        let ignored =
+            variable.kind == VarKind::Op || variable.name.starts_with('_') || exempt.contains(&variable.name.as_str());
+        if *uses > 0 || ignored {
             continue;
         }
         let help = match variable.kind {
@@ -25,7 +25,7 @@ pub(crate) fn unused(cx: &mut RuleContext<'_, '_>, roots: &[&str]) {
         reports.push(diagnostic.label(variable.span, "not used").help(help));
     }
     for (name, (_, span)) in &cx.aliases {
-        if !cx.used_aliases.contains(name) {
+        if !cx.used_aliases.contains(name) && !exempt.contains(&name.as_str()) {
             let diagnostic = Diagnostic::error("unused-variable", format!("`{name}` is defined and not used"));
             reports.push(diagnostic.label(*span, "not used").help("remove it, or use it"));
         }
@@ -34,15 +34,12 @@ pub(crate) fn unused(cx: &mut RuleContext<'_, '_>, roots: &[&str]) {
 }
 
 /// Reports variables that only one side of a `<=>` binds.
-pub(crate) fn same_on_both_sides(forward: &Rule, reverse: &Rule, diagnostics: &mut Vec<Diagnostic>) {
-    let bound = |v: &&Variable| v.kind != VarKind::Let;
-    for (a, b) in [(forward, reverse), (reverse, forward)] {
-        for variable in a.vars.iter().filter(bound) {
-            if !b.vars.iter().any(|v| v.name == variable.name) {
-                let message = format!("`{}` stands on one side only", variable.name);
-                let diagnostic = Diagnostic::error("one-sided-variable", message).label(variable.span, "only here");
-                diagnostics.push(diagnostic.help("`<=>` needs both sides to bind the same variables; write `=>`"));
-            }
+pub(crate) fn same_on_both_sides(left: &[Variable], right: &[Variable], diagnostics: &mut Vec<Diagnostic>) {
+    for (here, there) in [(left, right), (right, left)] {
+        for variable in here.iter().filter(|v| !there.iter().any(|w| w.name == v.name)) {
+            let message = format!("`{}` stands on one side only", variable.name);
+            let diagnostic = Diagnostic::error("one-sided-variable", message).label(variable.span, "only here");
+            diagnostics.push(diagnostic.help("`<=>` needs both sides to bind the same variables; write `=>`"));
         }
     }
 }

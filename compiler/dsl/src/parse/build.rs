@@ -3,7 +3,7 @@
 use super::term::{children, dims, dtype, integer, operator, string, term};
 use super::{Context, Pair, Rule};
 use crate::ast::{self, Contract, ContractValue, File, Name};
-use qcc_diag::{Diagnostic, Span};
+use qcc_diag::Diagnostic;
 
 /// Puts the item of a `unit` pair into the file.
 pub(super) fn unit(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
@@ -150,7 +150,7 @@ fn side(cx: &mut Context<'_>, pair: Pair<'_>) -> Option<ast::Side> {
 }
 
 fn rule(cx: &mut Context<'_>, pair: Pair<'_>, doc: String, contract: Option<Contract>, file: &mut File) {
-    let span = trimmed(cx, &pair);
+    let span = cx.span(&pair);
     let parts = children(pair);
     let name = first_name(cx, &parts);
     let ruleset = parts.iter().find(|p| p.as_rule() == Rule::kebab).map_or(name.clone(), |p| cx.name(p));
@@ -170,7 +170,7 @@ fn rule(cx: &mut Context<'_>, pair: Pair<'_>, doc: String, contract: Option<Cont
                 }
             }
             Rule::if_clause => {
-                let mut guard = ast::Guard { conditions: Vec::new(), reason: None, span: trimmed(cx, &part) };
+                let mut guard = ast::Guard { conditions: Vec::new(), reason: None, span: cx.span(&part) };
                 for part in children(part) {
                     match part.as_rule() {
                         Rule::term => guard.conditions.push(term(cx, part)),
@@ -184,12 +184,6 @@ fn rule(cx: &mut Context<'_>, pair: Pair<'_>, doc: String, contract: Option<Cont
         }
     }
     file.rules.push(rule);
-}
-
-/// A pair's span without the white space that repetitions take in behind.
-fn trimmed(cx: &Context<'_>, pair: &Pair<'_>) -> Span {
-    let span = pair.as_span();
-    cx.at(span.start(), span.start() + span.as_str().trim_end().len())
 }
 
 fn number(cx: &mut Context<'_>, pair: &Pair<'_>) -> u64 {
@@ -237,9 +231,9 @@ fn steps(cx: &mut Context<'_>, pair: Pair<'_>) -> Vec<ast::Step> {
 }
 
 fn test(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
-    let span = trimmed(cx, &pair);
+    let span = cx.span(&pair);
     let mut test = ast::Test {
-        name: String::new(),
+        name: Name { text: String::new(), span },
         inputs: Vec::new(),
         statements: Vec::new(),
         outputs: Vec::new(),
@@ -248,7 +242,7 @@ fn test(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
     };
     for part in children(pair) {
         match part.as_rule() {
-            Rule::string => test.name = string(part.as_str()),
+            Rule::string => test.name = Name { text: string(part.as_str()), span: cx.span(&part) },
             Rule::graph => graph(cx, part, &mut test),
             Rule::expect => {
                 for part in children(part).into_iter().filter(|p| p.as_rule() != Rule::kw_expect) {

@@ -13,7 +13,7 @@ use pest::error::{ErrorVariant, InputLocation};
 use qcc_diag::{Diagnostic, FileId, Span};
 
 /// Deepest nesting of brackets. Rules nest ten deep; the parser's stack holds some thousands.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 40;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
@@ -31,9 +31,10 @@ struct Context<'d> {
 }
 
 impl Context<'_> {
+    /// The span of a pair without the white space that repetitions take in behind.
     fn span(&self, pair: &Pair<'_>) -> Span {
         let span = pair.as_span();
-        self.at(span.start(), span.end())
+        self.at(span.start(), span.start() + span.as_str().trim_end().len())
     }
 
     fn at(&self, start: usize, end: usize) -> Span {
@@ -122,6 +123,7 @@ fn starts_item(line: &str) -> bool {
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     let mut in_string = false;
+    let mut keyword_seen = starts_item(text);
     let mut bytes = text.bytes().enumerate().peekable();
     while let Some((i, b)) = bytes.next() {
         match b {
@@ -143,7 +145,10 @@ fn too_deep(text: &str) -> Option<usize> {
             return Some(i);
         }
         if depth == 0 && b == b'\n' && starts_item(&text[i + 1..]) {
-            return None;
+            if keyword_seen {
+                return None;
+            }
+            keyword_seen = true;
         }
     }
     None
@@ -160,5 +165,10 @@ fn syntax_error(cx: &Context<'_>, text: &str, error: &pest::error::Error<Rule>) 
         ErrorVariant::CustomError { message } => message.clone(),
     };
     let message = format!("expected {expected}, found {found}");
-    Diagnostic::error("syntax", message).label(cx.at(position, end), format!("expected {expected}"))
+    let diagnostic = Diagnostic::error("syntax", message).label(cx.at(position, end), format!("expected {expected}"));
+    match found.as_str() {
+        "`=`" => diagnostic.help("`==` compares"),
+        "`?`" => diagnostic.help("`?` marks an argument that may be absent: a variable or `_`"),
+        _ => diagnostic,
+    }
 }

@@ -37,10 +37,10 @@ pub(super) fn term(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
     if parts.len() > MAX_OPERATORS {
         let message = format!("more than {MAX_OPERATORS} operators in a row");
         cx.diagnostics.push(Diagnostic::error("syntax", message).label(span, "this term"));
-        return Term { kind: TermKind::Wild, span };
+        return Term { kind: TermKind::Error, span };
     }
     let mut parts = parts.into_iter().peekable();
-    climb(cx, &mut parts, 0).unwrap_or(Term { kind: TermKind::Wild, span })
+    climb(cx, &mut parts, 0).unwrap_or(Term { kind: TermKind::Error, span })
 }
 
 /// How tightly operators bind; `not` binds looser than comparisons, the minus sign tightest.
@@ -129,12 +129,13 @@ fn primary(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
     let kind = match inner.as_rule() {
         Rule::ident => TermKind::Name(inner.as_str().to_string()),
         Rule::wild => TermKind::Wild,
-        Rule::integer => integer(cx, &inner).map_or(TermKind::Wild, TermKind::Int),
+        Rule::integer => integer(cx, &inner).map_or(TermKind::Error, TermKind::Int),
         Rule::float => TermKind::Float(float(inner.as_str())),
         Rule::string => TermKind::Str(string(inner.as_str())),
-        Rule::paren => {
-            return children(inner).into_iter().next().map_or(Term { kind: TermKind::Wild, span }, |p| term(cx, p));
-        }
+        Rule::paren => match children(inner).into_iter().next() {
+            Some(inner) => term(cx, inner).kind,
+            None => TermKind::Error,
+        },
         Rule::list => TermKind::List(children(inner).into_iter().map(|p| term(cx, p)).collect()),
         Rule::bind => {
             let mut parts = children(inner).into_iter();
@@ -162,7 +163,7 @@ fn primary(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
             let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS);
             let Some(elements) = elements else {
                 cx.diagnostics.push(Diagnostic::error("too-large", "the constant is too large").label(span, "here"));
-                return Term { kind: TermKind::Wild, span };
+                return Term { kind: TermKind::Error, span };
             };
             TermKind::Tensor(Tensor { dtype, shape, content: Content::Values(vec![value; elements]) })
         }
@@ -178,7 +179,7 @@ fn primary(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
             }
             TermKind::Tensor(Tensor { dtype: dtype(ty.as_str()), shape, content: Content::Values(data) })
         }
-        _ => TermKind::Wild,
+        _ => TermKind::Error,
     };
     Term { kind, span }
 }

@@ -5,7 +5,17 @@ use super::Rule;
 /// `a term, `,` or `)``.
 pub(super) fn expected(rules: &[Rule]) -> String {
     let mut words: Vec<&str> = Vec::new();
-    for word in rules.iter().map(|&kind| word(kind)) {
+    let has = |kind: Rule| rules.contains(&kind);
+    let implied = |kind: Rule| match kind {
+        Rule::EOI => has(Rule::boundary),
+        Rule::index | Rule::field | Rule::open_bracket => has(Rule::operator),
+        _ => false,
+    };
+    // What ends an item comes last: what stands closer is the likelier.
+    let last = |kind: &Rule| matches!(kind, Rule::boundary | Rule::EOI);
+    let mut rules: Vec<Rule> = rules.iter().copied().filter(|&kind| !implied(kind)).collect();
+    rules.sort_by_key(last);
+    for word in rules.into_iter().map(word) {
         if !words.contains(&word) {
             words.push(word);
         }
@@ -77,7 +87,7 @@ fn word(kind: Rule) -> &'static str {
         Rule::binding => "`name = term`",
         Rule::limits => "`limit`",
         Rule::limit => "`nodes: N`, `iterations: N` or `matches: N`",
-        Rule::steps | Rule::repeat | Rule::saturate | Rule::strategy => {
+        Rule::steps | Rule::repeat | Rule::kw_repeat | Rule::saturate | Rule::strategy => {
             "a step (`saturate(…)`, `run(…)`, `repeat N {…}`)"
         }
         Rule::comma => "`,`",

@@ -15,7 +15,7 @@ pub fn print(rule: &Rule) -> String {
     let printer = Printer { rule };
     let mut text = String::new();
     for line in rule.doc.lines() {
-        text += &format!("/// {line}").trim_end().to_string();
+        text += format!("/// {line}").trim_end();
         text.push('\n');
     }
     text += &match &rule.contract {

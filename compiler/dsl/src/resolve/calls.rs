@@ -35,7 +35,7 @@ pub(super) fn check_count(
     let missing = op.inputs.iter().skip(count).find(|p| p.arity == Arity::One && !open);
     let signature: Vec<String> = op.inputs.iter().map(parameter).collect();
     let message = match missing {
-        _ if count > most => format!("{} takes at most {most} inputs, got {count}", op.name),
+        _ if count > most => format!("{} takes at most {}, got {count}", op.name, counted(most, "input")),
         Some(missing) => format!("{} needs its input `{}`", op.name, missing.name),
         None => return Some(()),
     };
@@ -51,6 +51,11 @@ fn parameter(p: &qcc_ops::Param) -> String {
         Arity::Variadic => "...",
     };
     format!("{}{suffix}", p.name)
+}
+
+/// `1 input`, `2 inputs`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// How often the input at a position occurs.

@@ -1,5 +1,6 @@
 //! What is known while a rule is resolved, and how names find their meaning.
 
+use super::calls::counted;
 use crate::ast::{self, Argument, Call, ClassRef, Name, Operator, Term, TermKind};
 use crate::scope::Scope;
 use crate::suggest::nearest;
@@ -248,7 +249,7 @@ impl<'a, 'd> RuleContext<'a, 'd> {
                     matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div | Operator::Mod);
                 arithmetic && (self.is_tensor(a, env) || self.is_tensor(b, env))
             }
-            TermKind::Bind(..) | TermKind::Typed(..) | TermKind::Tensor(_) => true,
+            TermKind::Bind(..) | TermKind::Typed(..) | TermKind::Tensor(_) | TermKind::Error => true,
             _ => false,
         }
     }
@@ -283,7 +284,7 @@ impl<'a, 'd> RuleContext<'a, 'd> {
         let (file, function) = self.scope.function(self.file(env), &call.callee.text)?;
         let (wanted, given) = (function.parameters.len(), call.arguments.len());
         if wanted != given {
-            let message = format!("`{}` takes {} arguments, got {given}", call.callee.text, wanted);
+            let message = format!("`{}` takes {}, got {given}", call.callee.text, counted(wanted, "argument"));
             let diagnostic = Diagnostic::error("wrong-arguments", message).label(span, "this call");
             self.report(diagnostic.label(function.name.span, "declared here"));
             return None;
@@ -331,9 +332,10 @@ impl<'a, 'd> RuleContext<'a, 'd> {
     /// Reports a function that does not exist.
     pub(crate) fn unknown_function<T>(&mut self, name: &Name, env: Env<'_>) -> Option<T> {
         let file = self.file(env);
+        let ops: Vec<String> = Scope::lower_case_names().collect();
         let known = builtins::BUILTINS.iter().map(|(n, ..)| *n);
         let known = known.chain(builtins::TERM_FUNCTIONS.iter().map(|(n, _)| *n)).chain(self.scope.functions(file));
-        let help = match nearest(&name.text, known) {
+        let help = match nearest(&name.text, known.chain(ops.iter().map(String::as_str))) {
             Some(other) => format!("did you mean `{other}`?"),
             None => "declare it: `fn name(x) = …`, or import the file that does".to_string(),
         };

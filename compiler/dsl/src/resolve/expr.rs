@@ -1,7 +1,7 @@
 //! Terms of right sides and `where` constants.
 
 use super::attributes;
-use super::calls::{arity, check_count, infix, negation, output};
+use super::calls::{arity, check_count, counted, infix, negation, output};
 use super::context::{Env, Meaning, RuleContext, describe};
 use crate::ast::{Argument, Attributes, Call, Name, Rest, Term, TermKind};
 use crate::scope::Scope;
@@ -16,6 +16,7 @@ impl<'d> RuleContext<'_, 'd> {
         'd: 'e,
     {
         match &term.kind {
+            TermKind::Error => None,
             TermKind::Wild => Some(Expr::Absent),
             TermKind::Name(name) => self.expr_name(name, term.span, env),
             _ if !self.is_tensor(term, env) => {
@@ -146,7 +147,7 @@ impl<'d> RuleContext<'_, 'd> {
         };
         let open = call.arguments.iter().any(|a| matches!(a, Argument::Spread(_) | Argument::Each { .. }));
         let count = call.arguments.iter().filter(|a| !matches!(a, Argument::Spread(_) | Argument::Each { .. })).count();
-        let counted = ops.iter().all(|op| check_count(*op, count, open, span, self.diagnostics).is_some());
+        let enough = ops.iter().all(|op| check_count(*op, count, open, span, self.diagnostics).is_some());
         let args = self.build_arguments(call, &ops, env);
         let op_var = if let OpRef::Var(id) = op { Some(id) } else { None };
         let attrs = self.build_attributes(call.attributes.as_ref(), &ops, op_var, span, env);
@@ -154,7 +155,7 @@ impl<'d> RuleContext<'_, 'd> {
             Some(name) => output(*ops.first()?, name, self.diagnostics)?,
             None => 0,
         };
-        if !counted {
+        if !enough {
             return None;
         }
         self.typed(OpExpr { op, args: args?, attrs: attrs?, output, span })
@@ -168,7 +169,8 @@ impl<'d> RuleContext<'_, 'd> {
         let terms: Vec<&Term> =
             call.arguments.iter().filter_map(|a| if let Argument::One(t) = a { Some(t) } else { None }).collect();
         if terms.len() != parameters.len() || terms.len() != call.arguments.len() {
-            let message = format!("`{name}` takes {} arguments, got {}", parameters.len(), call.arguments.len());
+            let message =
+                format!("`{name}` takes {}, got {}", counted(parameters.len(), "argument"), call.arguments.len());
             let help = format!("it is {name}({})", parameters.join(", "));
             return self.fail("wrong-arguments", message, span, "this call", &help);
         }

@@ -1,5 +1,6 @@
 //! Terms as compile-time computations.
 
+use super::calls::counted;
 use super::context::{Env, Meaning, RuleContext, describe};
 use crate::ast::{Argument, Call, Name, Operator, Term, TermKind};
 use crate::builtins::{self, Kind};
@@ -49,6 +50,7 @@ impl<'d> RuleContext<'_, 'd> {
                 }
             },
             TermKind::Call(call) => self.meta_call(call, term.span, env),
+            TermKind::Error => None,
             TermKind::Wild | TermKind::Bind(..) | TermKind::Typed(..) | TermKind::Tensor(_) => {
                 let message = "this has no value at compile time".to_string();
                 self.fail("wrong-kind", message, term.span, "no value", "")
@@ -157,8 +159,7 @@ impl<'d> RuleContext<'_, 'd> {
         let any_number = builtin == Builtin::Const;
         let fits = if any_number { !call.arguments.is_empty() } else { call.arguments.len() == kinds.len() };
         if !fits {
-            let wanted =
-                if any_number { "at least 1 argument".to_string() } else { format!("{} arguments", kinds.len()) };
+            let wanted = if any_number { "at least 1 argument".to_string() } else { counted(kinds.len(), "argument") };
             let message = format!("`{}` takes {wanted}, got {}", call.callee.text, call.arguments.len());
             return self.fail("wrong-arguments", message, span, "this call", "");
         }

@@ -16,13 +16,19 @@ use crate::load::Loaded;
 use crate::scope::{Scope, duplicate};
 use crate::{Module, RuleSet, check};
 use indexmap::IndexMap;
-use qcc_diag::{Diagnostic, SourceMap};
+use qcc_diag::{Diagnostic, FileId, SourceMap, Span};
 
 /// Everything that the files say, without what has errors. The sources are left to the caller.
 pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
     let scope = Scope::new(files, diagnostics);
     let mut set = RuleSet::default();
-    let modules: Vec<Module> = files.iter().map(|file| module(file, diagnostics)).collect();
+    let modules: Vec<Module> = files.iter().enumerate().map(|(i, file)| module(i, file, diagnostics)).collect();
+    let mut names = IndexMap::new();
+    for name in files.iter().filter_map(|f| f.ast.module.as_ref()) {
+        if let Some(earlier) = names.insert(name.text.as_str(), name) {
+            diagnostics.push(duplicate("module", name, earlier));
+        }
+    }
     let mut declared = IndexMap::new();
     for (i, file) in files.iter().enumerate() {
         let shared = rule::RuleFile { scope: &scope, sources, file: i, module: &modules[i].name };
@@ -31,6 +37,9 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
                 diagnostics.push(duplicate("rule", &rule.name, earlier));
             }
             set.rules.extend(rule::rules(&shared, rule, diagnostics));
+        }
+        for function in &file.ast.functions {
+            check::functions::body(&scope, i, function, diagnostics);
         }
         for name in &file.ast.commutative {
             let Some(op) = scope.op(i, name, diagnostics) else { continue };
@@ -56,7 +65,10 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
         set.schedules.insert(schedule.name.text.clone(), resolved);
     }
     for (i, file) in files.iter().enumerate() {
-        for test in &file.ast.tests {
+        for (k, test) in file.ast.tests.iter().enumerate() {
+            if let Some(earlier) = file.ast.tests[..k].iter().find(|t| t.name.text == test.name.text) {
+                diagnostics.push(duplicate("test", &test.name, &earlier.name));
+            }
             check::expects::test(test, &set.rules, &declared, diagnostics);
             set.tests.extend(test::test(&scope, i, &modules[i].name, test, diagnostics));
         }
@@ -65,14 +77,15 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
     set
 }
 
-fn module(file: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Module {
+fn module(index: usize, file: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Module {
     let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
     let stem = stem.strip_suffix(".rules").unwrap_or(stem);
     let name = match &file.ast.module {
         Some(name) => name.text.clone(),
         None => {
             let diagnostic = Diagnostic::error("missing-module", format!("{} does not name its module", file.path));
-            diagnostics.push(diagnostic.help(format!("begin it with `module {stem}`")));
+            let start = Span { file: FileId(index as u32), start: 0, end: 0 };
+            diagnostics.push(diagnostic.label(start, "no module").help(format!("begin it with `module {stem}`")));
             stem.to_string()
         }
     };

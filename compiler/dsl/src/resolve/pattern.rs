@@ -23,6 +23,7 @@ impl RuleContext<'_, '_> {
                 let name = Name { text: name.clone(), span: term.span };
                 Some(Pattern::Var(self.bind(&name, VarKind::Value)?))
             }
+            TermKind::Error => None,
             TermKind::Wild => Some(Pattern::Wild),
             TermKind::Typed(name, dtype) => {
                 let id = self.bind(name, VarKind::Value)?;
@@ -60,14 +61,19 @@ impl RuleContext<'_, '_> {
 
     fn call_pattern(&mut self, call: &Call, field: Option<&Name>, span: Span) -> Option<Pattern> {
         let class = call.class.as_ref().or_else(|| self.hints.classes.get(call.callee.text.as_str()).copied());
+        let open = call.arguments.iter().any(|a| matches!(a, Argument::Spread(_)));
+        let count = call.arguments.len() - usize::from(open);
         let (op, ops, op_var) = match class {
             Some(class) => {
                 let ops = self.scope.class(self.file, class, self.diagnostics);
                 let id = self.bind(&call.callee, VarKind::Op);
-                let (Some(ops), Some(id)) = (ops, id) else {
+                let (Some(mut ops), Some(id)) = (ops, id) else {
                     self.arguments(call, &[]);
                     return None;
                 };
+                if crate::scope::is_any(&ops) {
+                    ops.retain(|op| check_count(*op, count, open, span, &mut Vec::new()).is_some());
+                }
                 self.classes.insert(id, ops.clone());
                 (OpMatch::Class(id, ops.clone()), ops, Some(id))
             }
@@ -79,8 +85,6 @@ impl RuleContext<'_, '_> {
                 (OpMatch::One(op), vec![op], None)
             }
         };
-        let open = call.arguments.iter().any(|a| matches!(a, Argument::Spread(_)));
-        let count = call.arguments.len() - usize::from(open);
         let counted = ops.iter().all(|op| check_count(*op, count, open, span, self.diagnostics).is_some());
         let args = self.arguments(call, &ops);
         let attrs = self.attribute_pattern(call.attributes.as_ref(), &ops, op_var, span);
@@ -173,6 +177,19 @@ impl RuleContext<'_, '_> {
                 TermKind::Name(text) if !constant(text) => {
                     let name = Name { text: text.clone(), span: term.span };
                     self.bind(&name, VarKind::Attr).map(AttrMatch::Var)
+                }
+                TermKind::Call(_)
+                | TermKind::Binary(..)
+                | TermKind::Index(..)
+                | TermKind::Field(..)
+                | TermKind::Not(_) => {
+                    let message = "a computed attribute cannot be matched".to_string();
+                    let help = if self.hints.both_ways {
+                        "`<=>` needs both sides to be patterns; write `=>`"
+                    } else {
+                        "bind it to a variable and compare it with `if`"
+                    };
+                    self.fail("not-a-pattern", message, term.span, "computed", help)
                 }
                 _ => definition.and_then(|d| attributes::literal(d, term, self.diagnostics)).map(AttrMatch::Value),
             };

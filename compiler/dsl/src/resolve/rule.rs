@@ -1,5 +1,6 @@
 //! One rule: left sides, `where` constants, conditions, right sides.
 
+use super::calls::counted;
 use super::context::{Env, Hints, RuleContext};
 use crate::ast::{self, ContractValue, Name};
 use crate::scope::Scope;
@@ -31,17 +32,65 @@ pub(super) fn rules(file: &RuleFile<'_, '_>, rule: &ast::Rule, diagnostics: &mut
         diagnostics.push(diagnostic.label(rule.name.span, "no doc line").help(help));
     }
     if rule.left.len() != rule.right.len() {
-        let message = format!("{} left sides, {} right sides", rule.left.len(), rule.right.len());
+        let message = format!(
+            "{} on the left, {} on the right",
+            counted(rule.left.len(), "term"),
+            counted(rule.right.len(), "term")
+        );
         let diagnostic = Diagnostic::error("wrong-arguments", message).label(rule.name.span, "in this rule");
         diagnostics.push(diagnostic.help("every root of the left side is replaced by one term"));
         return Vec::new();
     }
+    let reversible = !rule.both_ways || sides_agree(file, rule, diagnostics);
     let forward = resolve(file, rule, Way::Forward, contract.clone(), diagnostics);
-    let reverse = rule.both_ways.then(|| resolve(file, rule, Way::Reverse, contract, diagnostics));
-    if let (Some(forward), Some(Some(reverse))) = (&forward, &reverse) {
-        check::variables::same_on_both_sides(forward, reverse, diagnostics);
-    }
+    let reverse = (rule.both_ways && reversible).then(|| resolve(file, rule, Way::Reverse, contract, diagnostics));
     forward.into_iter().chain(reverse.flatten()).collect()
+}
+
+/// Whether both sides of a `<=>` are patterns that bind the same variables; reports if not.
+fn sides_agree(file: &RuleFile<'_, '_>, rule: &ast::Rule, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let before = diagnostics.len();
+    let mut sides = Vec::new();
+    for side in [&rule.left, &rule.right] {
+        let mut cx = context(file, rule, diagnostics);
+        side.iter().for_each(|side| {
+            cx.root(side);
+        });
+        sides.push(cx.vars);
+    }
+    let (Some(right), Some(left)) = (sides.pop(), sides.pop()) else { return false };
+    if diagnostics.len() == before {
+        check::variables::same_on_both_sides(&left, &right, diagnostics);
+    }
+    diagnostics.len() == before
+}
+
+fn context<'a, 'd>(
+    file: &RuleFile<'a, 'd>,
+    rule: &'d ast::Rule,
+    diagnostics: &'d mut Vec<Diagnostic>,
+) -> RuleContext<'a, 'd> {
+    let mut hints = Hints { both_ways: rule.both_ways, ..Hints::default() };
+    if rule.both_ways {
+        rule.left.iter().chain(&rule.right).for_each(|side| hints.collect(&side.term));
+    }
+    RuleContext {
+        scope: file.scope,
+        sources: file.sources,
+        file: file.file,
+        diagnostics,
+        vars: Vec::new(),
+        names: IndexMap::new(),
+        uses: Vec::new(),
+        classes: IndexMap::new(),
+        bundles: IndexMap::new(),
+        aliases: IndexMap::new(),
+        used_aliases: IndexSet::new(),
+        lets: Vec::new(),
+        implied: Vec::new(),
+        hints,
+        expansions: 0,
+    }
 }
 
 fn contract(rule: &ast::Rule, diagnostics: &mut Vec<Diagnostic>) -> Option<Contract> {
@@ -76,27 +125,7 @@ fn resolve(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
     let before = diagnostics.len();
-    let mut hints = Hints { both_ways: rule.both_ways, ..Hints::default() };
-    if rule.both_ways {
-        rule.left.iter().chain(&rule.right).for_each(|side| hints.collect(&side.term));
-    }
-    let mut cx = RuleContext {
-        scope: file.scope,
-        sources: file.sources,
-        file: file.file,
-        diagnostics,
-        vars: Vec::new(),
-        names: IndexMap::new(),
-        uses: Vec::new(),
-        classes: IndexMap::new(),
-        bundles: IndexMap::new(),
-        aliases: IndexMap::new(),
-        used_aliases: IndexSet::new(),
-        lets: Vec::new(),
-        implied: Vec::new(),
-        hints,
-        expansions: 0,
-    };
+    let mut cx = context(file, rule, diagnostics);
     let (left, right) = if way == Way::Forward { (&rule.left, &rule.right) } else { (&rule.right, &rule.left) };
     let roots: Vec<Option<Pattern>> = left.iter().map(|side| cx.root(side)).collect();
     rule.bindings.iter().for_each(|(name, term)| cx.binding(name, term));
@@ -105,8 +134,17 @@ fn resolve(
     let complete = written.iter().all(Option::is_some);
     guards.extend(written.into_iter().flatten());
     let results: Vec<Option<Expr>> = right.iter().map(|side| cx.result(side)).collect();
-    let root_names: Vec<&str> = left.iter().filter_map(|side| side.name.as_ref()).map(|n| n.text.as_str()).collect();
-    check::variables::unused(&mut cx, &root_names);
+    let roots_named = left.iter().filter(|_| left.len() > 1).filter_map(|side| side.name.as_ref());
+    let mut exempt: Vec<&str> = roots_named.map(|n| n.text.as_str()).collect();
+    if rule.both_ways {
+        // A variable of one side only is reported as such.
+        left.iter().for_each(|side| side.term.names(&mut exempt));
+    }
+    if cx.diagnostics.len() > before {
+        // What could not be read does not count; what is written somewhere is taken as used.
+        mentioned(rule, way).into_iter().for_each(|name| exempt.push(name));
+    }
+    check::variables::unused(&mut cx, &exempt);
     let RuleContext { vars, lets, .. } = cx;
     let reverse = way == Way::Reverse || rule.name.text.ends_with("/reverse");
     let suffix = if way == Way::Reverse { "/reverse" } else { "" };
@@ -129,6 +167,15 @@ fn resolve(
     }
     check::rule(&mut resolved, rule.name.span, diagnostics);
     (diagnostics.len() == before).then_some(resolved)
+}
+
+/// All names that stand anywhere but on the left side.
+fn mentioned(rule: &ast::Rule, way: Way) -> Vec<&str> {
+    let right = if way == Way::Forward { &rule.right } else { &rule.left };
+    let mut names = Vec::new();
+    let terms = right.iter().map(|side| &side.term).chain(rule.bindings.iter().map(|(_, term)| term));
+    terms.chain(rule.guards.iter().flat_map(|g| &g.conditions)).for_each(|term| term.names(&mut names));
+    names
 }
 
 impl<'d> RuleContext<'_, 'd> {

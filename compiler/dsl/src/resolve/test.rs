@@ -1,7 +1,7 @@
 //! Test blocks: their graphs in single-assignment form, and what they expect.
 
 use super::attributes;
-use super::calls::{arity, check_count, infix, negation, output};
+use super::calls::{arity, check_count, counted, infix, negation, output};
 use crate::ast::{self, Argument, Call, Content, Name, Operator, Term, TermKind};
 use crate::scope::Scope;
 use crate::{Compare, Expect, Test, TestConst, TestGraph, TestNode, TestValue};
@@ -40,11 +40,11 @@ pub(super) fn test(
     graph.outputs = outputs.into_iter().flatten().collect();
     let expects = test.expects.iter().filter_map(|e| expect(scope, file, e, diagnostics)).collect();
     if test.expects.is_empty() {
-        let message = format!("the test \"{}\" expects nothing", test.name);
-        let diagnostic = Diagnostic::error("missing-expect", message).label(test.span, "nothing to check");
+        let message = format!("the test \"{}\" expects nothing", test.name.text);
+        let diagnostic = Diagnostic::error("missing-expect", message).label(test.name.span, "nothing to check");
         diagnostics.push(diagnostic.help("add `expect fired rule-name`"));
     }
-    let test = Test { name: test.name.clone(), module: module.to_string(), graph, expects, span: test.span };
+    let test = Test { name: test.name.text.clone(), module: module.to_string(), graph, expects, span: test.span };
     (diagnostics.len() == before).then_some(test)
 }
 
@@ -111,7 +111,8 @@ impl GraphContext<'_, '_> {
                 let op = self.graph.nodes[node].op;
                 let open = op.outputs.last().is_some_and(|p| p.arity == Arity::Variadic);
                 if !open && names.len() > op.outputs.len() {
-                    let message = format!("{} has {} outputs, {} are named", op.name, op.outputs.len(), names.len());
+                    let message =
+                        format!("{} has {}, {} are named", op.name, counted(op.outputs.len(), "output"), names.len());
                     self.fail::<()>("wrong-arguments", message, term.span, "this call", "");
                 }
                 let outputs = &mut self.graph.nodes[node].outputs;
@@ -170,6 +171,7 @@ impl GraphContext<'_, '_> {
                 let op = infix(*operator)?;
                 self.node(op, Vec::new(), vec![Some(a?), Some(b?)], term.span)
             }
+            TermKind::Error => None,
             _ => {
                 if let Some(number) = attributes::number(term) {
                     return Some(TestValue::Const(TestConst::Values(TensorType::new(DType::F32, []), vec![number])));
@@ -230,10 +232,10 @@ impl GraphContext<'_, '_> {
             })
             .collect();
         let op = op?;
-        let counted = check_count(op, inputs.len(), false, span, self.diagnostics);
+        let enough = check_count(op, inputs.len(), false, span, self.diagnostics);
         let attrs = self.attributes(op, call, span);
         let inputs: Option<Vec<Option<TestValue>>> = inputs.into_iter().collect();
-        counted?;
+        enough?;
         let node = self.node(op, attrs?, inputs?, span)?;
         match (field, &node) {
             (Some(name), TestValue::Node(index, _)) => self.output(*index, name),
