@@ -58,10 +58,8 @@ pub(crate) fn load(
                 continue;
             }
             match read(&path) {
-                Ok(source) => {
-                    imports.push(known.len());
-                    known.insert(path, source);
-                }
+                // A file may be read under another name than it was asked for: it is one file all the same.
+                Ok(source) => imports.push(known.insert_full(normal(&source.path), source).0),
                 Err(error) => {
                     let message = format!("`{}` cannot be imported: {error}", name.text);
                     let diagnostic = Diagnostic::error("missing-import", message).label(name.span, "imported here");

@@ -9,9 +9,14 @@
 mod alias;
 mod arena;
 mod assembly;
+mod body_of;
 mod constants;
 mod cost;
 mod dump;
+mod fast;
+mod float;
+mod grid;
+mod halo;
 pub mod kernels;
 mod lower;
 mod reference;

@@ -3,12 +3,14 @@
 use crate::alias::is_alias;
 use crate::assembly::Assembly;
 use crate::constants::Constants;
+use crate::grid::dense_layout;
+use crate::halo::{self, Border};
+use crate::kernels::layout::TensorLayout;
 use crate::reference::{self, Dense};
 use qcc_diag::Diagnostic;
 use qcc_ir::{FusedNode, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_kernel::program::{Action, BufferId, Port, Program, Step};
 use qcc_ops::InferInput;
-use qcc_tensor::TensorType;
 use rustc_hash::FxHashMap;
 
 /// Which kernels are generated.
@@ -52,13 +54,17 @@ fn share(program: &mut Program, constants: &bytes::Bytes) {
 }
 
 fn lower_into(graph: &TypedGraph, options: &Options, constants: &mut Constants) -> Result<Program, Vec<Diagnostic>> {
-    let mut walk = Walk { graph, options, out: Assembly::new(constants), homes: FxHashMap::default() };
+    let borders = match options.fast {
+        Fast::All => halo::wanted(graph),
+        Fast::None => FxHashMap::default(),
+    };
+    let mut walk = Walk { graph, options, out: Assembly::new(constants), homes: FxHashMap::default(), borders };
     let g = graph.graph();
     let mut inputs = Vec::new();
     for &id in g.inputs() {
         let (name, ty) = (g.input(id).name.clone(), graph.ty(id.output(0)).clone());
         let buffer = walk.out.buffer(&name, ty.bytes());
-        walk.homes.insert(id.output(0), buffer);
+        walk.homes.insert(id.output(0), Home::dense(buffer));
         inputs.push(Port { name, ty, buffer });
     }
     for id in g.node_ids() {
@@ -72,12 +78,37 @@ fn lower_into(graph: &TypedGraph, options: &Options, constants: &mut Constants) 
     Ok(walk.out.finish(&g.name, inputs, outputs))
 }
 
-struct Walk<'g, 'c> {
-    graph: &'g TypedGraph,
+/// Where a value lies.
+#[derive(Clone, Copy)]
+pub struct Home {
+    /// Its buffer.
+    pub buffer: BufferId,
+    /// How it lies there; `None` is row-major and dense.
+    pub layout: Option<TensorLayout>,
+    /// What its border is filled with, if it has one.
+    pub fill: u8,
+    /// Proven bounds of its codes.
+    pub range: Option<(i32, i32)>,
+}
+
+impl Home {
+    /// A dense value.
+    pub fn dense(buffer: BufferId) -> Home {
+        Home { buffer, layout: None, fill: 0, range: None }
+    }
+}
+
+/// The state of the walk.
+pub struct Walk<'g, 'c> {
+    /// The graph.
+    pub graph: &'g TypedGraph,
     options: &'g Options,
-    out: Assembly<'c>,
+    /// The program so far.
+    pub out: Assembly<'c>,
     /// Where values lie.
-    homes: FxHashMap<ValueId, BufferId>,
+    pub homes: FxHashMap<ValueId, Home>,
+    /// Borders that values should have.
+    pub borders: FxHashMap<ValueId, Border>,
 }
 
 impl Walk<'_, '_> {
@@ -86,12 +117,13 @@ impl Walk<'_, '_> {
             Node::Input(_) => {}
             Node::Const(t) => {
                 let buffer = self.out.constant(&format!("constant {}", id.0), t.bytes());
-                self.homes.insert(id.output(0), buffer);
+                self.homes.insert(id.output(0), Home::dense(buffer));
             }
             Node::Op(node) if is_alias(node) => {
                 let source = node.inputs[0].expect("inference has checked it");
+                let range = self.homes[&source].range;
                 let buffer = self.dense(source).0;
-                self.homes.insert(id.output(0), buffer);
+                self.homes.insert(id.output(0), Home { range, ..Home::dense(buffer) });
             }
             Node::Op(node) if !node.regions.is_empty() => self.condition(id, node)?,
             Node::Op(node) => self.op(id, node),
@@ -100,9 +132,27 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The value, row-major and dense.
-    fn dense(&mut self, value: ValueId) -> Dense {
-        (self.homes[&value], self.graph.ty(value).clone())
+    /// How a value lies.
+    ///
+    /// # Errors
+    /// An element type that kernels do not have.
+    pub fn layout(&self, value: ValueId) -> Result<TensorLayout, String> {
+        match self.homes[&value].layout {
+            Some(layout) => Ok(layout),
+            None => dense_layout(self.graph.ty(value)),
+        }
+    }
+
+    /// The value, row-major and dense; copied out of its border if it has one.
+    pub fn dense(&mut self, value: ValueId) -> Dense {
+        let home = self.homes[&value];
+        let ty = self.graph.ty(value).clone();
+        let Some(layout) = home.layout.filter(|l| *l != TensorLayout::dense(l.n, l.h, l.w, l.c, l.elem)) else {
+            return (home.buffer, ty);
+        };
+        let plain = TensorLayout::dense(layout.n, layout.h, layout.w, layout.c, layout.elem);
+        let buffer = self.copied(home, layout, plain, "without border");
+        (buffer, ty)
     }
 
     fn dense_inputs(&mut self, inputs: &[Option<ValueId>]) -> Vec<Option<Dense>> {
@@ -115,7 +165,7 @@ impl Walk<'_, '_> {
             .map(|i| {
                 let ty = self.graph.ty(id.output(i)).clone();
                 let buffer = self.out.buffer(name, ty.bytes());
-                self.homes.insert(id.output(i), buffer);
+                self.homes.insert(id.output(i), Home::dense(buffer));
                 (buffer, ty)
             })
             .collect()
@@ -123,15 +173,28 @@ impl Walk<'_, '_> {
 
     fn op(&mut self, id: NodeId, node: &OpNode) {
         let name = named(&node.name, node.op.name, id);
+        let remark = match self.options.fast {
+            Fast::None => "kernels are off".to_string(),
+            Fast::All => match self.fast_op(id, node, &name) {
+                Ok(()) => return,
+                Err(reason) => reason,
+            },
+        };
         let inputs = self.dense_inputs(&node.inputs);
         let outputs = self.results(id, &name, node.outputs);
-        let remark = format!("{} has no kernel", node.op.name);
         reference::op_step(&mut self.out, &name, (node.op, &node.attrs), inputs, outputs, &remark);
     }
 
     fn fused(&mut self, id: NodeId, node: &FusedNode) {
-        let mut node = node.clone();
-        node.name = named(&node.name, node.core.as_ref().map_or("map", |c| c.op.name), id);
+        let name = named(&node.name, node.core.as_ref().map_or("map", |c| c.op.name), id);
+        let remark = match self.options.fast {
+            Fast::None => "kernels are off".to_string(),
+            Fast::All => match self.fast_fused(id, node, &name) {
+                Ok(()) => return,
+                Err(reason) => reason,
+            },
+        };
+        let node = FusedNode { name, ..node.clone() };
         let inputs = self.dense_inputs(&node.inputs);
         let body = &self.graph.regions(id)[0];
         let core_type = node.core.as_ref().map(|core| {
@@ -142,8 +205,8 @@ impl Walk<'_, '_> {
             let types = core.op.infer(&typed, &mut core.attrs.clone(), 1);
             types.expect("inference has checked it").remove(0)
         });
-        let result = reference::fused_steps(&mut self.out, &node, body, core_type, inputs, "there is no kernel");
-        self.homes.insert(id.output(0), result.0);
+        let result = reference::fused_steps(&mut self.out, &node, body, core_type, inputs, &remark);
+        self.homes.insert(id.output(0), Home::dense(result.0));
     }
 
     fn condition(&mut self, id: NodeId, node: &OpNode) -> Result<(), Vec<Diagnostic>> {
@@ -157,10 +220,8 @@ impl Walk<'_, '_> {
         let mut branch = |i: usize| lower_into(&regions[i], self.options, self.out.constants()).map(Box::new);
         let (then_branch, else_branch) = (branch(0)?, branch(1)?);
         let predicted_ns = |p: &Program| p.steps.iter().map(|s| s.predicted_ns).sum::<f64>();
-        let (ns, macs) = (
-            predicted_ns(&then_branch).max(predicted_ns(&else_branch)),
-            then_branch.steps.iter().map(|s| s.macs).sum(),
-        );
+        let ns = predicted_ns(&then_branch).max(predicted_ns(&else_branch));
+        let macs = then_branch.steps.iter().map(|s| s.macs).sum();
         let outputs = outputs.into_iter().map(|(buffer, _)| buffer).collect();
         let action = Action::If { condition, captures, outputs, then_branch, else_branch };
         self.out.push(Step { name, action, predicted_ns: ns, macs, remark: None });
@@ -171,9 +232,4 @@ impl Walk<'_, '_> {
 /// A name for a node that may have none.
 fn named(name: &str, op: &str, id: NodeId) -> String {
     if name.is_empty() { format!("{op} {}", id.0) } else { name.to_string() }
-}
-
-/// Bytes of all inputs and outputs of a node, for cost.
-pub fn bytes_of<'a>(types: impl Iterator<Item = &'a TensorType>) -> usize {
-    types.map(TensorType::bytes).sum()
 }

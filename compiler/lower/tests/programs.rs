@@ -55,6 +55,70 @@ fn examples_run_on_reference_steps_alone() {
 }
 
 #[test]
+fn examples_run_on_kernels() {
+    for name in ["fashion_resnet_qat.onnx", "fashion_resnet_early_exit.onnx"] {
+        check(&example(name, &[]), Fast::All);
+    }
+}
+
+/// A quantized residual block as the rules leave it: two padded convolutions, the second adds the first's input in its
+/// kernel; a grouped and a depthwise one; a fully connected layer.
+const BLOCK: &str = r#"graph "block" {
+  %x = input : u8[1,6,7,4]
+  %0 = rand i8[4,4,3,3] seed=144
+  %1 = const u8[] 7
+  %2 = const i32[4] [100, -200, 0, 3000]
+  %3 = fused IConv(%x, %0, %1, _, %2) {auto_pad: "NOTSET", dilations: [1, 1], group: 1, kernel_shape: [3, 3], layout: "NHWC", pads: [1, 1, 1, 1], strides: [1, 1]} with ()
+    region "" {
+      %acc = input : i32[...]
+      %0 = const f32[4] [0.002, 0.001, 0.003, 0.0015]
+      %1 = const u8[] 11
+      %2 = Requantize(%acc, %0, %1) {axis: 3, dtype: u8}
+      output "y" = %2
+    }
+  %4 = const u8[] 11
+  %5 = fused IConv(%3, %0, %4) {auto_pad: "NOTSET", dilations: [1, 1], group: 1, kernel_shape: [3, 3], layout: "NHWC", pads: [1, 1, 1, 1], strides: [1, 1]} with (%x)
+    region "" {
+      %acc = input : i32[...]
+      %r = input : u8[...]
+      %0 = const f32[4] [0.002, 0.001, 0.003, 0.0015]
+      %1 = DequantizeLinear(%acc, %0) {axis: 3}
+      %2 = const f32[] 0.5
+      %3 = const u8[] 7
+      %4 = DequantizeLinear(%r, %2, %3)
+      %5 = Add(%1, %4)
+      %6 = Relu(%5)
+      %7 = const f32[] 0.9
+      %8 = const u8[] 3
+      %9 = QuantizeLinear(%6, %7, %8)
+      output "y" = %9
+    }
+  %6 = rand i8[8,2,1,3] seed=48
+  %7 = const u8[] 3
+  %8 = IConv(%5, %6, %7) {dilations: [1, 2], group: 2, layout: "NHWC", pads: [0, 2, 0, 1], strides: [2, 1]}
+  %9 = rand i8[4,1,3,3] seed=36
+  %10 = IConv(%5, %9, %7) {group: 4, layout: "NHWC", pads: [1, 1, 1, 1], strides: [2, 2]}
+  %11 = const i64[2] [7, 24]
+  %12 = Reshape(%5, %11)
+  %13 = rand i8[24,5] seed=120
+  %14 = IMatMul(%12, %13, %7)
+  output "grouped" = %8
+  output "depthwise" = %10
+  output "logits" = %14
+  output "codes" = %3
+}
+"#;
+
+#[test]
+fn a_quantized_block_runs_on_integer_kernels() {
+    let graph = qcc_ir::parse(BLOCK).unwrap_or_else(|e| panic!("{}", e.message));
+    let typed = qcc_ir::infer(&graph).unwrap_or_else(|e| panic!("{}", e[0].message));
+    check(&typed, Fast::All);
+    let program = lower(&typed, &Options::default()).expect("it lowers");
+    insta::assert_snapshot!(qcc_lower::dump(&program));
+}
+
+#[test]
 fn outputs_may_be_inputs_constants_and_named_twice() {
     let text = r#"graph "twice" {
   %x = input : f32[2,3]
