@@ -4,6 +4,7 @@ use crate::language::{Node, OpId};
 use crate::range::{self, Range};
 use crate::tables::{Call, Tables};
 use egg::{Analysis, DidMerge, Id};
+use qcc_ir::text::content_hash;
 use qcc_ops::{Attrs, InferInput};
 use qcc_tensor::{Tensor, TensorType};
 use rustc_hash::FxHashMap;
@@ -12,9 +13,10 @@ use std::cell::RefCell;
 /// The e-graph of this crate.
 pub(crate) type EGraph = egg::EGraph<Node, Facts>;
 
-/// Float constants of at most so many elements are computed as soon as their node is added, because guards ask for
-/// them: scales and limits. Larger ones are computed once, if they are chosen.
-const EAGER_ELEMENTS: usize = 64;
+/// Float constants of at most so many elements are computed as soon as their node is added: guards ask for scales and
+/// limits, and tables of 256 entries must be recognised as equal however they are composed. Larger ones are computed
+/// once, if they are chosen.
+const EAGER_ELEMENTS: usize = 256;
 
 /// Integer values of at most so many elements are computed at once: shapes and axes. The same bound as in type inference,
 /// so that whatever a graph's inference knew is known here.
@@ -108,6 +110,8 @@ pub(crate) struct Facts {
     pub(crate) log: Vec<Id>,
     /// The first contradiction.
     pub(crate) contradiction: Option<String>,
+    /// A class for each small constant, by the hash of its value.
+    pub(crate) by_value: FxHashMap<u64, Id>,
     /// Values computed so far, by class.
     pub(crate) values: RefCell<FxHashMap<Id, Tensor>>,
 }
@@ -187,8 +191,29 @@ impl Analysis<Node> for Facts {
         did
     }
 
+    /// Constants of equal content are one class, however they are computed: otherwise a rule that combines constants could
+    /// build ever longer terms for the same value.
     fn modify(egraph: &mut EGraph, id: Id) {
         egraph.analysis.log.push(id);
+        let data = &egraph[id].data;
+        if data.constant.is_some()
+            && let Some(value) = &data.value
+        {
+            let hash = content_hash(value);
+            match egraph.analysis.by_value.get(&hash) {
+                None => {
+                    egraph.analysis.by_value.insert(hash, id);
+                }
+                Some(&other) if egraph.find(other) != egraph.find(id) => {
+                    let other = &egraph[other];
+                    if other.data.value.as_ref() == Some(value) {
+                        let other = other.id;
+                        egraph.union(id, other);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
     }
 }
 

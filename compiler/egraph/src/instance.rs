@@ -375,9 +375,39 @@ impl<'a> Instance<'a> {
         id
     }
 
-    /// Adds what is planned and merges each root with its result. Returns whether the e-graph changed.
-    pub(crate) fn commit(self, results: &[Id]) -> bool {
-        let before = self.egraph.total_size();
+    /// The finished plan; the e-graph has not changed.
+    pub(crate) fn finish(self, results: Vec<Id>) -> Plan {
+        let lets = self.lets.into_values().flatten().collect();
+        let folds = self.rule.results.iter().map(|e| matches!(e, Expr::Folded(_))).collect();
+        Plan { roots: self.bindings.roots, results, folds, nodes: self.nodes, lets }
+    }
+}
+
+/// What one application of a rule adds.
+pub(crate) struct Plan {
+    roots: Vec<Id>,
+    results: Vec<Id>,
+    /// Which results become constants of the chosen graph.
+    folds: Vec<bool>,
+    nodes: Vec<(Node, Data)>,
+    /// `where` constants, which may become constants of the chosen graph.
+    lets: Vec<Id>,
+}
+
+impl Plan {
+    /// Whether the e-graph knows all of it.
+    pub(crate) fn is_known(&self, egraph: &EGraph) -> bool {
+        if !self.nodes.is_empty() {
+            return false;
+        }
+        let equal = self.roots.iter().zip(&self.results).all(|(a, b)| egraph.find(*a) == egraph.find(*b));
+        let folded = self.folds.iter().zip(&self.results).all(|(fold, id)| !fold || is_folded(egraph, *id));
+        equal && folded && self.lets.iter().all(|id| is_folded(egraph, *id))
+    }
+
+    /// Adds it and merges each root with its result. Returns whether the e-graph changed.
+    pub(crate) fn commit(self, egraph: &mut EGraph) -> bool {
+        let before = egraph.total_size();
         let mut added: Vec<Id> = Vec::with_capacity(self.nodes.len());
         let real = |id: Id, added: &[Id]| match usize::from(id).checked_sub(PLANNED) {
             Some(i) => added[i],
@@ -385,22 +415,26 @@ impl<'a> Instance<'a> {
         };
         for (node, data) in self.nodes {
             let node = node.map_children(|c| real(c, &added));
-            let id = add(self.egraph, node, data);
+            let id = add(egraph, node, data);
             added.push(id);
         }
-        let mut changed = self.egraph.total_size() != before;
-        for constant in self.lets.into_values().flatten() {
-            changed |= fold(self.egraph, real(constant, &added));
+        let mut changed = egraph.total_size() != before;
+        for constant in self.lets {
+            changed |= fold(egraph, real(constant, &added));
         }
-        for ((expr, &root), &result) in self.rule.results.iter().zip(&self.bindings.roots).zip(results) {
+        for ((folded, root), result) in self.folds.into_iter().zip(self.roots).zip(self.results) {
             let result = real(result, &added);
-            if matches!(expr, Expr::Folded(_)) {
-                changed |= fold(self.egraph, result);
+            if folded {
+                changed |= fold(egraph, result);
             }
-            changed |= self.egraph.union(root, result);
+            changed |= egraph.union(root, result);
         }
         changed
     }
+}
+
+fn is_folded(egraph: &EGraph, id: Id) -> bool {
+    egraph[id].iter().any(|n| matches!(n.op, OpId::Const(_) | OpId::Folded(_)))
 }
 
 fn neg() -> Result<Op, String> {
@@ -418,7 +452,7 @@ pub(crate) fn add(egraph: &mut EGraph, node: Node, data: Data) -> Id {
 /// Lets a constant class be a constant of the chosen graph. Returns whether it could not be one before.
 fn fold(egraph: &mut EGraph, id: Id) -> bool {
     let id = egraph.find(id);
-    if egraph[id].iter().any(|n| matches!(n.op, OpId::Const(_) | OpId::Folded(_))) {
+    if is_folded(egraph, id) {
         return false;
     }
     let number = egraph.analysis.tables.folded.len() as u32;

@@ -75,3 +75,30 @@ pub struct StepReport {
     /// Time.
     pub time: Duration,
 }
+
+/// One line a step, one line a rule that matched, and the reasons of refusals. `{:#}` adds times, which are never the same.
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let time = |f: &mut std::fmt::Formatter<'_>, time: Duration| match f.alternate() {
+            true => writeln!(f, ", {:.2} ms", time.as_secs_f64() * 1e3),
+            false => writeln!(f),
+        };
+        for step in &self.steps {
+            let (stop, rulesets) = (format!("{:?}", step.stop).to_lowercase(), step.rulesets.join(", "));
+            write!(f, "step ({rulesets}): {stop} after {} iterations, ", step.iterations)?;
+            write!(f, "{} classes, {} nodes", step.classes, step.nodes)?;
+            time(f, step.time)?;
+        }
+        for rule in self.rules.iter().filter(|r| r.matches > 0) {
+            write!(f, "{}: {} matches, {} fired, {} nodes", rule.name, rule.matches, rule.applied, rule.nodes)?;
+            if rule.cut > 0 {
+                write!(f, ", cut short {} times", rule.cut)?;
+            }
+            time(f, rule.time)?;
+            for (reason, times) in &rule.refused {
+                writeln!(f, "  {times} times: {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}

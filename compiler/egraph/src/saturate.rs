@@ -3,7 +3,7 @@
 use crate::analysis::{EGraph, Facts};
 use crate::bindings::Bindings;
 use crate::encode::{self, Origin};
-use crate::instance::Instance;
+use crate::instance::{Instance, Plan};
 use crate::language::OpId;
 use crate::matcher::{self, Search};
 use crate::meta;
@@ -202,64 +202,53 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Searches all rules on the same e-graph, then applies what was found. Returns whether there is more to do.
+    /// Searches all rules on the same e-graph, then adds what they found. Returns whether there is more to do.
     fn iteration(&mut self, active: &[usize], matches: usize, nodes: usize) -> Result<bool, SaturateError> {
         let index = Index::build(&self.egraph);
         let log = self.egraph.analysis.log.len();
         let mut closures: FxHashMap<(usize, usize), FxHashSet<Id>> = FxHashMap::default();
-        let mut found: Vec<(usize, Vec<Bindings>)> = Vec::new();
+        let mut plans: Vec<(usize, Vec<Plan>)> = Vec::new();
         let mut changed = false;
         for &i in active {
             let start = Instant::now();
-            let rule = &self.rules.rules[i];
-            let depth = rule.roots.iter().map(matcher::depth).max().unwrap_or(0);
-            let seen = self.seen[i];
-            let touched = closures.entry((seen, depth)).or_insert_with(|| self.touched(seen, depth));
-            let all = match rule.roots.get(1) {
-                Some(second) => index.classes(&matcher::heads(second)),
-                None => Vec::new(),
-            };
-            let mut first = index.classes(&matcher::heads(&rule.roots[0]));
-            if rule.roots.len() == 1 {
-                first.retain(|id| touched.contains(id));
-            } else if touched.is_empty() {
-                first.clear();
-            }
-            let search = Search { egraph: &self.egraph, commutative: &self.rules.commutative, budget: matches };
-            let (matches, cut) = search.run(rule, &first, &all);
-            let report = &mut self.report.rules[i];
+            let (found, cut) = self.search(i, matches, &index, &mut closures);
             if cut {
-                report.cut += 1;
+                self.report.rules[i].cut += 1;
                 changed = true;
             } else {
                 self.seen[i] = log;
             }
-            report.matches += matches.len();
+            let report = &mut self.report.rules[i];
+            report.matches += found.len();
+            let mut planned = Vec::new();
+            for bindings in found {
+                match plan(&mut self.egraph, &self.rules.rules[i], bindings) {
+                    Ok(plan) if plan.is_known(&self.egraph) => {}
+                    Ok(plan) => planned.push(plan),
+                    Err(reason) => *report.refused.entry(reason).or_default() += 1,
+                }
+            }
             report.time += start.elapsed();
-            found.push((i, matches));
+            plans.push((i, planned));
         }
         let mut applied: Vec<&str> = Vec::new();
-        for (i, matches) in found {
+        for (i, plans) in plans {
             let start = Instant::now();
-            let rule = &self.rules.rules[i];
+            let name = &self.rules.rules[i].name;
             let before = self.egraph.total_size();
-            for bindings in matches {
+            for plan in plans {
                 if self.egraph.total_size() > nodes {
                     break;
                 }
-                match apply(&mut self.egraph, rule, bindings) {
-                    Ok(true) => {
-                        self.report.rules[i].applied += 1;
-                        changed = true;
-                        if applied.last() != Some(&rule.name.as_str()) {
-                            applied.push(&rule.name);
-                        }
+                if plan.commit(&mut self.egraph) {
+                    self.report.rules[i].applied += 1;
+                    changed = true;
+                    if applied.last() != Some(&name.as_str()) {
+                        applied.push(name);
                     }
-                    Ok(false) => {}
-                    Err(reason) => *self.report.rules[i].refused.entry(reason).or_default() += 1,
                 }
                 if let Some(what) = self.egraph.analysis.contradiction.take() {
-                    return Err(SaturateError::Contradiction { what, rules: format!("`{}`", rule.name) });
+                    return Err(SaturateError::Contradiction { what, rules: format!("`{name}`") });
                 }
             }
             let report = &mut self.report.rules[i];
@@ -268,6 +257,31 @@ impl Run<'_> {
         }
         self.rebuild(&applied.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))?;
         Ok(changed)
+    }
+
+    /// Matches of a rule that can be new, and whether its budget cut them short.
+    fn search(
+        &self,
+        rule: usize,
+        budget: usize,
+        index: &Index,
+        closures: &mut FxHashMap<(usize, usize), FxHashSet<Id>>,
+    ) -> (Vec<Bindings>, bool) {
+        let seen = self.seen[rule];
+        let rule = &self.rules.rules[rule];
+        let depth = rule.roots.iter().map(matcher::depth).max().unwrap_or(0);
+        let touched = closures.entry((seen, depth)).or_insert_with(|| self.touched(seen, depth));
+        let all = match rule.roots.get(1) {
+            Some(second) => index.classes(&matcher::heads(second)),
+            None => Vec::new(),
+        };
+        let mut first = index.classes(&matcher::heads(&rule.roots[0]));
+        if rule.roots.len() == 1 {
+            first.retain(|id| touched.contains(id));
+        } else if touched.is_empty() {
+            first.clear();
+        }
+        Search { egraph: &self.egraph, commutative: &self.rules.commutative, budget }.run(rule, &first, &all)
     }
 
     fn rebuild(&mut self, rules: &str) -> Result<(), SaturateError> {
@@ -298,8 +312,8 @@ impl Run<'_> {
     }
 }
 
-/// Applies one match. Returns whether the e-graph changed.
-fn apply(egraph: &mut EGraph, rule: &Rule, bindings: Bindings) -> Result<bool, String> {
+/// What one match adds, or why it may not.
+fn plan(egraph: &mut EGraph, rule: &Rule, bindings: Bindings) -> Result<Plan, String> {
     let mut instance = Instance::new(egraph, rule, bindings);
     for guard in &rule.guards {
         let holds = meta::eval(&mut instance, &guard.condition).and_then(|v| meta::truth(&v));
@@ -308,5 +322,5 @@ fn apply(egraph: &mut EGraph, rule: &Rule, bindings: Bindings) -> Result<bool, S
         }
     }
     let results: Vec<Id> = (0..rule.results.len()).map(|i| instance.result(i)).collect::<Result<_, _>>()?;
-    Ok(instance.commit(&results))
+    Ok(instance.finish(results))
 }
