@@ -14,6 +14,7 @@ mod pack;
 mod product;
 mod split;
 mod tile;
+mod walk;
 
 use qcc_kernel::Kernel;
 

@@ -6,12 +6,7 @@
 //! by zero.
 
 use super::conv::ConvSpec;
-
-/// Output channels in one register of accumulators.
-pub const LANES: usize = 4;
-
-/// Output channels of the widest panel.
-pub const WIDEST: usize = 16;
+use super::walk::{LANES, Panel, WIDEST};
 
 /// Codes read at once.
 pub const CHUNK: usize = 8;
@@ -36,25 +31,6 @@ pub struct Taps {
     column: usize,
     /// Channels of a group.
     channels: usize,
-}
-
-/// Output channels computed side by side; `repeat` such panels follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panel {
-    /// First output channel.
-    pub first: usize,
-    /// Output channels, at most [`WIDEST`].
-    pub channels: usize,
-    /// Panels like this one.
-    pub repeat: usize,
-    /// Output channels from one to the next.
-    pub channel_step: usize,
-    /// Input channels from one to the next.
-    pub input_step: usize,
-    /// Offset of the first one's constants: the biases, then the weights.
-    pub offset: usize,
-    /// Bytes of constants from one to the next.
-    pub stride: usize,
 }
 
 impl Taps {
@@ -99,13 +75,6 @@ impl Taps {
     }
 }
 
-impl Panel {
-    /// Registers of accumulators for one pixel.
-    pub fn vectors(&self) -> usize {
-        self.channels.div_ceil(LANES)
-    }
-}
-
 /// Divides the output channels into panels and packs their constants.
 pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
     let outputs = spec.group_outputs();
@@ -118,7 +87,8 @@ pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
             1 => ((outputs - first) / channels, channels, 0),
             groups => (groups, outputs, spec.group_inputs()),
         };
-        let mut panel = Panel { first, channels, repeat, channel_step, input_step, offset: bytes.len(), stride: 0 };
+        let offset = bytes.len();
+        let mut panel = Panel { first, channels, repeat, channel_step, input: 0, input_step, offset, stride: 0 };
         for i in 0..repeat {
             pack_panel(spec, taps, &panel, first + i * channel_step, &mut bytes);
         }

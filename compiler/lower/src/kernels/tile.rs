@@ -1,23 +1,13 @@
 //! The register tile of a matrix product: a few pixels times a panel of output channels, accumulated over all taps.
 
-use qcc_kernel::{Buf, KernelBuilder, Lane, UnOp, VL, Value};
+use qcc_kernel::{KernelBuilder, Lane, UnOp, VL, Value};
 
 use super::layout::Elem;
 use super::pack::{CHUNK, Taps};
+use super::walk::Cursor;
 
 /// Chunks of all runs together up to which loops over the taps are unrolled.
 const UNROLLED_CHUNKS: usize = 6;
-
-/// An address that advances: a scalar and a constant, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Cursor {
-    /// The buffer.
-    pub buf: Buf,
-    /// Computed at run time.
-    pub at: Value,
-    /// Known at generation.
-    pub offset: i64,
-}
 
 /// What all tiles of a kernel have in common.
 #[derive(Clone, Copy, Debug)]
@@ -42,16 +32,6 @@ pub const fn pixels_for(vectors: usize) -> usize {
         2 => 4,
         3 => 3,
         _ => 2,
-    }
-}
-
-impl Cursor {
-    fn plus(self, bytes: i64) -> Cursor {
-        Cursor { offset: self.offset + bytes, ..self }
-    }
-
-    fn moved(self, b: &mut KernelBuilder, by: Value) -> Cursor {
-        Cursor { at: b.index_add(self.at, by), ..self }
     }
 }
 

@@ -1,0 +1,277 @@
+//! The walk of a convolution over its output: tasks, panels of channels, rows, tiles of pixels.
+//!
+//! What happens in a tile is the business of a [`Core`]; the walk tells it where the tile's windows and constants are and
+//! hands the accumulators to the body.
+
+use qcc_kernel::{Buf, KernelBuilder, Value};
+
+use super::Generated;
+use super::conv::ConvSpec;
+use super::emit::{At, Emitter, Place, flatten};
+use super::layout::Elem;
+use super::split::{Split, flat_rows, split};
+
+/// Output channels of the widest panel.
+pub const WIDEST: usize = 16;
+
+/// Output channels in one register of accumulators.
+pub const LANES: usize = 4;
+
+/// Output channels computed side by side; `repeat` such panels follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// First output channel.
+    pub first: usize,
+    /// Output channels, at most [`WIDEST`].
+    pub channels: usize,
+    /// Panels like this one.
+    pub repeat: usize,
+    /// Output channels from one to the next.
+    pub channel_step: usize,
+    /// First input channel.
+    pub input: usize,
+    /// Input channels from one to the next.
+    pub input_step: usize,
+    /// Offset of the first one's constants.
+    pub offset: usize,
+    /// Bytes of constants from one to the next.
+    pub stride: usize,
+}
+
+impl Panel {
+    /// Registers of accumulators for one pixel.
+    pub fn vectors(&self) -> usize {
+        self.channels.div_ceil(LANES)
+    }
+}
+
+/// An address that advances: a scalar and a constant, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor {
+    /// The buffer.
+    pub buf: Buf,
+    /// Computed at run time.
+    pub at: Value,
+    /// Known at generation.
+    pub offset: i64,
+}
+
+impl Cursor {
+    /// The address `bytes` further.
+    pub fn plus(self, bytes: i64) -> Cursor {
+        Cursor { offset: self.offset + bytes, ..self }
+    }
+
+    /// The address `by` further.
+    pub fn moved(self, b: &mut KernelBuilder, by: Value) -> Cursor {
+        Cursor { at: b.index_add(self.at, by), ..self }
+    }
+}
+
+/// What is computed in a tile.
+pub trait Core {
+    /// Pixels of a tile as wide as this panel.
+    fn pixels(&self, panel: &Panel) -> usize;
+
+    /// The accumulators of `pixels` windows of the panel, pixel by pixel. The first window starts at `x`, its constants
+    /// at `w`.
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value>;
+}
+
+/// The kernel that computes the panels with a core.
+///
+/// # Errors
+/// A body that does not fit the output.
+pub fn generate(spec: &ConvSpec, core: &dyn Core, panels: &[Panel], constants: Vec<u8>) -> Result<Generated, String> {
+    let walk = Walk::of(spec, core.pixels(&panels[0]));
+    let (body, output) = match &walk.flat {
+        Some((body, output)) => (body, *output),
+        None => (&spec.body, spec.output),
+    };
+    let split = split(spec.macs(), walk.rows, panels[0].repeat, constants.len());
+    // The smaller panels behind the first ones form one block of their own each.
+    let panel_blocks = if split.panel_blocks > 1 { split.panel_blocks + panels.len() - 1 } else { 1 };
+    let mut b = KernelBuilder::new(name(spec), (split.row_blocks * panel_blocks) as u32);
+    let x = b.input("x", spec.input.bytes());
+    let out = Emitter::new(&mut b, body, Some(Elem::I32), output, constants)?;
+    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, out: &out };
+    let task = b.task();
+    if panel_blocks == 1 {
+        kernel.all(&mut b, task);
+    } else {
+        let rows = if split.row_blocks > 1 { b.rem(task, split.row_blocks as i64) } else { b.index(0) };
+        let block = b.div(task, split.row_blocks as i64);
+        kernel.some(&mut b, rows, block, 0);
+    }
+    Ok(out.finish(b))
+}
+
+fn name(spec: &ConvSpec) -> String {
+    let ConvSpec { input: x, output: y, kernel: [h, w], strides, group, .. } = spec;
+    format!("conv{h}x{w}s{}g{group}-{}x{}x{}-{}x{}x{}", strides[0], x.h, x.w, x.c, y.h, y.w, y.c)
+}
+
+/// The output pixels as rows.
+struct Walk {
+    /// Rows over all images.
+    rows: usize,
+    /// Pixels of a row.
+    columns: usize,
+    /// Pixels of the last row.
+    last: usize,
+    /// Body and output as one row, if that is how they are walked.
+    flat: Option<(super::body::Body, super::layout::TensorLayout)>,
+}
+
+impl Walk {
+    fn of(spec: &ConvSpec, tile: usize) -> Walk {
+        let flat = (spec.is_pointwise() && spec.input.is_flat()).then(|| flatten(&spec.body, &spec.output)).flatten();
+        let y = &spec.output;
+        if flat.is_some() {
+            let pixels = y.n * y.h * y.w;
+            let (columns, last) = flat_rows(pixels, tile);
+            Walk { rows: pixels.div_ceil(columns), columns, last, flat }
+        } else {
+            Walk { rows: y.n * y.h, columns: y.w, last: y.w, flat }
+        }
+    }
+}
+
+struct Kernel<'s> {
+    spec: &'s ConvSpec,
+    core: &'s dyn Core,
+    walk: &'s Walk,
+    split: Split,
+    panels: &'s [Panel],
+    x: Buf,
+    out: &'s Emitter<'s>,
+}
+
+/// A panel of a kernel at work.
+#[derive(Clone, Copy)]
+struct Current<'p> {
+    panel: &'p Panel,
+    /// Which of the panels like this one.
+    number: Value,
+}
+
+impl Kernel<'_> {
+    /// Every panel, for one block of rows.
+    fn all(&self, b: &mut KernelBuilder, block: Value) {
+        for panel in self.panels {
+            b.loop_(panel.repeat as u32, 1, |b, number| self.rows(b, block, Current { panel, number }));
+        }
+    }
+
+    /// Block `block` of the panels from `first` on, for one block of rows.
+    fn some(&self, b: &mut KernelBuilder, rows: Value, block: Value, first: usize) {
+        let panel = &self.panels[first];
+        let blocks = if first == 0 { self.split.panel_blocks } else { 1 };
+        let each = panel.repeat / blocks;
+        let run = |b: &mut KernelBuilder| {
+            let start = b.mul(block, each as i64);
+            b.loop_(each as u32, 1, |b, i| {
+                let number = b.index_add(start, i);
+                self.rows(b, rows, Current { panel, number });
+            });
+        };
+        if first + 1 == self.panels.len() {
+            run(b);
+        } else {
+            b.if_less(block, blocks as i64, run, |b| {
+                let block = b.add(block, -(blocks as i64));
+                self.some(b, rows, block, first + 1);
+            });
+        }
+    }
+
+    fn rows(&self, b: &mut KernelBuilder, block: Value, current: Current<'_>) {
+        if self.walk.last == self.walk.columns {
+            return b.loop_(self.split.rows as u32, 1, |b, i| {
+                let start = b.mul(block, self.split.rows as i64);
+                let row = b.index_add(start, i);
+                self.row(b, row, self.walk.columns, current);
+            });
+        }
+        b.loop_(self.split.rows as u32, 1, |b, i| {
+            let start = b.mul(block, self.split.rows as i64);
+            let row = b.index_add(start, i);
+            let last = self.walk.rows as i64 - 1;
+            b.if_less(
+                row,
+                last,
+                |b| self.row(b, row, self.walk.columns, current),
+                |b| self.row(b, row, self.walk.last, current),
+            );
+        });
+    }
+
+    /// `columns` pixels of row `row`.
+    fn row(&self, b: &mut KernelBuilder, row: Value, columns: usize, current: Current<'_>) {
+        let pixels = self.core.pixels(current.panel);
+        let (tiles, rest) = (columns / pixels, columns % pixels);
+        let start = self.start(b, row, current);
+        if tiles > 0 {
+            b.loop_(tiles as u32, pixels as i64, |b, column| self.tile(b, &start, Some(column), pixels, current.panel));
+        }
+        if rest > 0 {
+            let column = (tiles > 0).then(|| b.index((tiles * pixels) as i64));
+            self.tile(b, &start, column, rest, current.panel);
+        }
+    }
+
+    fn tile(&self, b: &mut KernelBuilder, start: &Start, column: Option<Value>, pixels: usize, panel: &Panel) {
+        let (mut x, mut place) = (start.x, start.place.clone());
+        if let Some(column) = column {
+            let step = self.spec.input.pixel_stride() * self.spec.strides[1];
+            let across = b.mul(column, step as i64);
+            x = x.moved(b, across);
+            place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
+        }
+        let acc = self.core.accumulate(b, panel, pixels, x, start.w);
+        debug_assert_eq!(acc.len(), pixels * panel.vectors());
+        for (p, acc) in acc.chunks(panel.vectors()).enumerate() {
+            self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels);
+        }
+    }
+
+    /// The first pixel of a row, for a panel.
+    fn start(&self, b: &mut KernelBuilder, row: Value, Current { panel, number }: Current<'_>) -> Start {
+        let (spec, walk) = (self.spec, self.walk);
+        let down = (spec.strides[0] * spec.input.row_stride()) as i64;
+        let (mut at, mut x) = (At::default(), row);
+        if walk.flat.is_some() {
+            let column = b.mul(row, walk.columns as i64);
+            at.x = Some(column);
+            x = b.mul(column, spec.input.pixel_stride() as i64);
+        } else if spec.output.n == 1 {
+            at.y = Some(row);
+            x = b.mul(x, down);
+        } else {
+            let (n, y) = (b.div(row, spec.output.h as i64), b.rem(row, spec.output.h as i64));
+            let (image, line) = (b.mul(n, spec.input.image_stride() as i64), b.mul(y, down));
+            (at.n, at.y) = (Some(n), Some(y));
+            x = b.index_add(image, line);
+        }
+        if panel.repeat > 1 {
+            at.c = Some(b.mul(number, panel.channel_step as i64));
+            if panel.input_step > 0 {
+                let channels = b.mul(number, panel.input_step as i64);
+                x = b.index_add(x, channels);
+            }
+        }
+        let w = b.mul(number, panel.stride as i64);
+        Start {
+            x: Cursor { buf: self.x, at: x, offset: spec.input_origin() + panel.input as i64 },
+            w: Cursor { buf: self.out.constants(), at: w, offset: panel.offset as i64 },
+            place: self.out.place(b, at),
+        }
+    }
+}
+
+/// The addresses a row starts at.
+struct Start {
+    x: Cursor,
+    w: Cursor,
+    place: Place,
+}
