@@ -2,6 +2,7 @@
 
 pub(crate) mod expects;
 pub(crate) mod functions;
+pub(crate) mod typing;
 pub(crate) mod variables;
 
 mod closed;

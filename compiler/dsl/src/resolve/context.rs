@@ -7,7 +7,7 @@ use crate::suggest::nearest;
 use crate::{Builtin, Guard, Let, VarId, VarKind, Variable, builtins};
 use indexmap::{IndexMap, IndexSet};
 use qcc_diag::{Diagnostic, SourceMap, Span};
-use qcc_ops::Op;
+use qcc_ops::{AttrKind, Op};
 use qcc_tensor::DType;
 
 /// Deepest nesting of function calls; functions cannot recurse.
@@ -29,6 +29,8 @@ pub(crate) struct RuleContext<'a, 'd> {
     pub uses: Vec<usize>,
     /// Operators an operator variable may be.
     pub classes: IndexMap<VarId, Vec<Op>>,
+    /// Kinds of attribute variables.
+    pub attr_kinds: IndexMap<VarId, AttrKind>,
     /// Attributes a bundle variable may hold.
     pub bundles: IndexMap<VarId, Bundle>,
     /// `where` definitions of numbers and lists, expanded in place.
@@ -64,6 +66,7 @@ impl Bundle {
 pub(crate) struct Hints<'t> {
     pub both_ways: bool,
     pub optional: IndexSet<&'t str>,
+    pub types: IndexMap<&'t str, DType>,
     pub classes: IndexMap<&'t str, &'t ClassRef>,
 }
 
@@ -84,6 +87,9 @@ impl<'t> Hints<'t> {
                         Argument::OptionalWild(_) | Argument::Spread(_) => {}
                     }
                 }
+            }
+            TermKind::Typed(name, dtype) => {
+                self.types.insert(&name.text, *dtype);
             }
             TermKind::Bind(_, a) | TermKind::Field(a, _) | TermKind::Neg(a) => self.collect(a),
             TermKind::Binary(_, a, b) => {

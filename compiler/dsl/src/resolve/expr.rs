@@ -17,7 +17,12 @@ impl<'d> RuleContext<'_, 'd> {
     {
         match &term.kind {
             TermKind::Error => None,
+            TermKind::Wild if self.hints.both_ways => {
+                let message = "what `_` matches cannot be built".to_string();
+                self.fail("not-a-term", message, term.span, "in a `<=>`", "bind it to a variable")
+            }
             TermKind::Wild => Some(Expr::Absent),
+            TermKind::Typed(name, _) if self.hints.both_ways => self.expr_name(&name.text, term.span, env),
             TermKind::Name(name) => self.expr_name(name, term.span, env),
             _ if !self.is_tensor(term, env) => {
                 let number = self.meta(term, env)?;
@@ -400,6 +405,8 @@ impl<'d> RuleContext<'_, 'd> {
             (Meta::DType(_), kind) => kind == AttrKind::Type,
             (Meta::List(_), kind) => matches!(kind, AttrKind::Ints | AttrKind::Floats | AttrKind::Strs),
             (Meta::Bool(_), _) => false,
+            (Meta::Var(id), kind) => self.attr_kinds.get(id).is_none_or(|known| *known == kind),
+            (Meta::Call(builtin, _), kind) => result_kind(*builtin).is_none_or(|known| known == kind),
             _ => true,
         };
         if !fits {
@@ -408,6 +415,21 @@ impl<'d> RuleContext<'_, 'd> {
         }
         Some(value)
     }
+}
+
+/// The kind of attribute that the result of a built-in can be, where it is one.
+fn result_kind(builtin: Builtin) -> Option<AttrKind> {
+    Some(match builtin {
+        Builtin::Shape
+        | Builtin::Iota
+        | Builtin::Compose
+        | Builtin::Inverse
+        | Builtin::MapAxes
+        | Builtin::Broadcast => AttrKind::Ints,
+        Builtin::Rank | Builtin::Elements | Builtin::Len | Builtin::IndexOf => AttrKind::Int,
+        Builtin::Dtype => AttrKind::Type,
+        _ => return None,
+    })
 }
 
 /// The shape that lays a vector along an axis: -1 at the axis, ones elsewhere.

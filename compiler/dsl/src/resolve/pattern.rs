@@ -20,19 +20,16 @@ impl RuleContext<'_, '_> {
         match &term.kind {
             TermKind::Name(name) if name == "acc" => Some(Pattern::Acc),
             TermKind::Name(name) => {
+                let dtype = self.hints.types.get(name.as_str()).copied();
                 let name = Name { text: name.clone(), span: term.span };
-                Some(Pattern::Var(self.bind(&name, VarKind::Value)?))
+                match dtype {
+                    Some(dtype) => self.typed_variable(&name, dtype),
+                    None => Some(Pattern::Var(self.bind(&name, VarKind::Value)?)),
+                }
             }
             TermKind::Error => None,
             TermKind::Wild => Some(Pattern::Wild),
-            TermKind::Typed(name, dtype) => {
-                let id = self.bind(name, VarKind::Value)?;
-                let is = Meta::Call(Builtin::Dtype, vec![Meta::Var(id)]);
-                let condition = Meta::Binary(MetaOp::Eq, Box::new(is), Box::new(Meta::DType(*dtype)));
-                let reason = format!("`{}` is not {dtype}", name.text);
-                self.implied.push(Guard { condition, reason, span: term.span });
-                Some(Pattern::Var(id))
-            }
+            TermKind::Typed(name, dtype) => self.typed_variable(name, *dtype),
             TermKind::Bind(name, inner) => {
                 let id = self.bind(name, VarKind::Value);
                 let inner = self.pattern(inner)?;
@@ -57,6 +54,18 @@ impl RuleContext<'_, '_> {
                 self.fail("not-a-pattern", message, term.span, "no pattern", help)
             }
         }
+    }
+
+    /// `x: f32` is a variable and a guard.
+    fn typed_variable(&mut self, name: &Name, dtype: DType) -> Option<Pattern> {
+        let id = self.bind(name, VarKind::Value)?;
+        let is = Meta::Call(Builtin::Dtype, vec![Meta::Var(id)]);
+        let condition = Meta::Binary(MetaOp::Eq, Box::new(is), Box::new(Meta::DType(dtype)));
+        if !self.implied.iter().any(|g| g.condition == condition) {
+            let reason = format!("`{}` is not {dtype}", name.text);
+            self.implied.push(Guard { condition, reason, span: name.span });
+        }
+        Some(Pattern::Var(id))
     }
 
     fn call_pattern(&mut self, call: &Call, field: Option<&Name>, span: Span) -> Option<Pattern> {
@@ -127,6 +136,10 @@ impl RuleContext<'_, '_> {
         let required = ops.iter().find(|op| arity(**op, position) != Arity::Optional);
         match argument {
             Argument::One(Term { kind: TermKind::Name(name), span }) if self.hints.optional.contains(name.as_str()) => {
+                if let Some(op) = required {
+                    let message = format!("`{name}` may be absent, this input of {} never is", op.name);
+                    return self.fail("not-optional", message, *span, "always there", "write `=>`");
+                }
                 let name = Name { text: name.clone(), span: *span };
                 Some(ArgPattern::Optional(self.bind(&name, VarKind::Optional)?))
             }
@@ -176,7 +189,11 @@ impl RuleContext<'_, '_> {
                 TermKind::Wild => Some(AttrMatch::Ignore),
                 TermKind::Name(text) if !constant(text) => {
                     let name = Name { text: text.clone(), span: term.span };
-                    self.bind(&name, VarKind::Attr).map(AttrMatch::Var)
+                    let id = self.bind(&name, VarKind::Attr);
+                    if let (Some(id), Some(definition)) = (id, definition) {
+                        self.attr_kinds.entry(id).or_insert(definition.kind);
+                    }
+                    id.map(AttrMatch::Var)
                 }
                 TermKind::Call(_)
                 | TermKind::Binary(..)

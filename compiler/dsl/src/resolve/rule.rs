@@ -83,6 +83,7 @@ fn context<'a, 'd>(
         names: IndexMap::new(),
         uses: Vec::new(),
         classes: IndexMap::new(),
+        attr_kinds: IndexMap::new(),
         bundles: IndexMap::new(),
         aliases: IndexMap::new(),
         used_aliases: IndexSet::new(),

@@ -4,7 +4,7 @@ use super::attributes;
 use super::calls::{arity, check_count, counted, infix, negation, output};
 use crate::ast::{self, Argument, Call, Content, Name, Operator, Term, TermKind};
 use crate::scope::Scope;
-use crate::{Compare, Expect, Test, TestConst, TestGraph, TestNode, TestValue};
+use crate::{Compare, Expect, Test, TestConst, TestGraph, TestNode, TestValue, check};
 use indexmap::IndexMap;
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{Arity, AttrValue, Default, Op};
@@ -38,6 +38,9 @@ pub(super) fn test(
     let outputs: Vec<Option<TestValue>> = test.outputs.iter().map(|term| cx.value(term)).collect();
     let mut graph = cx.graph;
     graph.outputs = outputs.into_iter().flatten().collect();
+    if diagnostics.len() == before {
+        check::typing::graph(&graph, diagnostics);
+    }
     let expects = test.expects.iter().filter_map(|e| expect(scope, file, e, diagnostics)).collect();
     if test.expects.is_empty() {
         let message = format!("the test \"{}\" expects nothing", test.name.text);
