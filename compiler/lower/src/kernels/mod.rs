@@ -11,8 +11,11 @@ pub mod emit;
 pub mod layout;
 pub mod map;
 mod pack;
+pub mod pool;
 mod product;
+pub mod reduce;
 mod split;
+mod sum;
 mod tile;
 mod walk;
 
