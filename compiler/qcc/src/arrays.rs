@@ -5,7 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
 use qcc_tensor::{DType, Element, Tensor};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
+use std::io::{BufReader, BufWriter, Read, Seek};
 use std::path::Path;
 
 /// Calls `$body` with `$t` set to each element type that numpy files can hold, until one returns `Some`.
@@ -112,8 +112,18 @@ pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
 /// # Errors
 /// As [`read_npy`].
 pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
-    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{}`: {e}", path.display()));
-    let mut npz = NpzReader::new(File::open(path).map_err(|e| fail(&e))?).map_err(|e| fail(&e))?;
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|e| Failure::input(format!("cannot read `{name}`: {e}")))?;
+    npz(file, &name)
+}
+
+/// Reads all arrays of the bytes of a `.npz` file; `name` is for messages.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn npz(bytes: impl Read + Seek, name: &str) -> Result<Vec<(String, Tensor)>, Failure> {
+    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{name}`: {e}"));
+    let mut npz = NpzReader::new(bytes).map_err(|e| fail(&e))?;
     let names = npz.names().map_err(|e| fail(&e))?;
     names
         .into_iter()
@@ -124,7 +134,7 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
         .collect()
 }
 
-fn read_member(npz: &mut NpzReader<File>, name: &str) -> Result<Tensor, String> {
+fn read_member(npz: &mut NpzReader<impl Read + Seek>, name: &str) -> Result<Tensor, String> {
     try_types!(T => match npz.by_name::<ndarray::OwnedRepr<T>, IxDyn>(name) {
         Ok(array) => Some(Ok(tensor(array))),
         Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => None,

@@ -1,17 +1,15 @@
 //! Many samples through one model: how samples lie in arrays, and how results are stacked again.
 
 use crate::failure::Failure;
-use crate::pipeline;
-use qcc_ir::{Bindings, Dim, Graph, TypedGraph};
+use qcc_session::Session;
 use qcc_tensor::{Tensor, TensorType};
 use rayon::prelude::*;
 
-/// The arrays of one model input each, in the order of the graph's inputs, matched by name and else by position.
+/// The arrays of one model input each, in the order of `names`, matched by name and else by position.
 ///
 /// # Errors
 /// Too few arrays, with the names that were expected.
-pub fn matched(graph: &Graph, arrays: Vec<(String, Tensor)>) -> Result<Vec<Tensor>, Failure> {
-    let names: Vec<&str> = graph.inputs().iter().map(|&id| graph.input(id).name.as_str()).collect();
+pub fn matched(names: &[String], arrays: Vec<(String, Tensor)>) -> Result<Vec<Tensor>, Failure> {
     let by_name: Option<Vec<Tensor>> =
         names.iter().map(|n| arrays.iter().find(|(name, _)| name == n).map(|(_, t)| t.clone())).collect();
     match by_name {
@@ -28,61 +26,82 @@ pub fn matched(graph: &Graph, arrays: Vec<(String, Tensor)>) -> Result<Vec<Tenso
     }
 }
 
-/// Sample `index` of an array: `x[i:i+1]`, or `x[i]` if the array has one axis more than the model's input.
-fn sample(array: &Tensor, rank: Option<usize>, index: usize) -> Result<Tensor, Failure> {
-    let count = array.shape()[0];
-    let size = array.bytes().len() / count;
-    let bytes = array.to_shared().slice(index * size..(index + 1) * size);
-    let whole = rank == Some(array.rank() - 1);
-    let shape = array.shape()[1..].iter().copied();
-    let ty = if whole {
-        TensorType::new(array.dtype(), shape)
-    } else {
-        TensorType::new(array.dtype(), std::iter::once(1).chain(shape))
-    };
-    Tensor::from_bytes(ty, bytes).map_err(|e| Failure::Bug(e.to_string()))
+/// Samples of a model with several inputs: one array per input, samples along axis 0.
+pub struct Samples {
+    arrays: Vec<Tensor>,
+    ranks: Vec<Option<usize>>,
+    count: usize,
 }
 
-/// Bindings that give the model's inputs the shapes of `inputs`.
-pub fn shapes_of(graph: &Graph, inputs: &[Tensor]) -> Bindings {
-    let dynamic = |dims: &Option<Vec<Dim>>| match dims {
-        None => true,
-        Some(dims) => dims.iter().any(|d| matches!(d, Dim::Symbol(_))),
-    };
-    let shapes = graph.inputs().iter().zip(inputs).filter(|(id, _)| dynamic(&graph.input(**id).dims));
-    Bindings {
-        dims: Vec::new(),
-        shapes: shapes.map(|(&id, t)| (graph.input(id).name.clone(), t.shape().to_vec())).collect(),
+impl Samples {
+    /// Arrays in the order of the inputs, whose ranks are given. An array with one axis more than its input holds
+    /// whole inputs, others have the batch as axis 0.
+    ///
+    /// # Errors
+    /// Arrays of different lengths, or empty ones.
+    pub fn new(arrays: Vec<Tensor>, ranks: Vec<Option<usize>>) -> Result<Samples, Failure> {
+        let count = arrays.first().and_then(|a| a.shape().first().copied()).unwrap_or(0);
+        if count == 0 || arrays.iter().any(|a| a.shape().first() != Some(&count)) {
+            return Err(Failure::input("every array must hold the same number of samples along axis 0, at least one"));
+        }
+        Ok(Samples { arrays, ranks, count })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The inputs of sample `index`.
+    ///
+    /// # Errors
+    /// A bug in qcc only.
+    pub fn inputs(&self, index: usize) -> Result<Vec<Tensor>, Failure> {
+        self.arrays.iter().zip(&self.ranks).map(|(array, rank)| self.sample(array, *rank, index)).collect()
+    }
+
+    fn sample(&self, array: &Tensor, rank: Option<usize>, index: usize) -> Result<Tensor, Failure> {
+        let size = array.bytes().len() / self.count;
+        let bytes = array.to_shared().slice(index * size..(index + 1) * size);
+        let whole = rank == Some(array.rank() - 1);
+        let shape = array.shape()[1..].iter().copied();
+        let ty = if whole {
+            TensorType::new(array.dtype(), shape)
+        } else {
+            TensorType::new(array.dtype(), std::iter::once(1).chain(shape))
+        };
+        Tensor::from_bytes(ty, bytes).map_err(|e| Failure::Bug(e.to_string()))
+    }
+
+    fn hold_whole_inputs(&self) -> bool {
+        self.arrays.iter().zip(&self.ranks).any(|(a, r)| *r == Some(a.rank() - 1))
     }
 }
 
-/// Runs every sample of `arrays` (one array per model input, samples along axis 0), samples in parallel, and stacks the
-/// outputs along axis 0. `progress` is called after each sample.
+/// Runs every sample, each worker with a session of its own, and stacks the outputs along axis 0. `progress` is called after
+/// each sample.
 ///
 /// # Errors
 /// Arrays that do not fit the model; ops that cannot be evaluated.
-pub fn run(graph: &Graph, arrays: &[Tensor], progress: impl Fn() + Sync) -> Result<Vec<(String, Tensor)>, Failure> {
-    let count = arrays.first().and_then(|a| a.shape().first().copied()).unwrap_or(0);
-    if count == 0 || arrays.iter().any(|a| a.shape().first() != Some(&count)) {
-        return Err(Failure::input("every array must hold the same number of samples along axis 0, at least one"));
-    }
-    let ranks: Vec<Option<usize>> =
-        graph.inputs().iter().map(|&id| graph.input(id).dims.as_ref().map(Vec::len)).collect();
-    let whole = arrays.iter().zip(&ranks).any(|(a, r)| *r == Some(a.rank() - 1));
-    let feed = |i: usize| -> Result<Vec<Tensor>, Failure> {
-        arrays.iter().zip(&ranks).map(|(a, r)| sample(a, *r, i)).collect()
-    };
-    let typed: TypedGraph = pipeline::typed(graph, &shapes_of(graph, &feed(0)?))?;
-    let results: Vec<Vec<Tensor>> = (0..count)
+pub fn run(
+    samples: &Samples,
+    session: impl Fn() -> Result<Session, Failure> + Sync,
+    progress: impl Fn() + Sync,
+) -> Result<Vec<(String, Tensor)>, Failure> {
+    let first = session()?;
+    let names: Vec<String> = first.outputs().iter().map(|port| port.name.clone()).collect();
+    drop(first);
+    let results: Vec<Vec<Tensor>> = (0..samples.count())
         .into_par_iter()
-        .map(|i| {
-            let outputs = qcc_ir::evaluate(&typed, &feed(i)?)?;
+        .map_init(&session, |session, i| {
+            let session = session.as_mut().map_err(|e| Failure::Bug(e.to_string()))?;
+            let outputs = session.run(&samples.inputs(i)?).map_err(|e| Failure::input(e.to_string()))?;
             progress();
             Ok(outputs)
         })
         .collect::<Result<_, Failure>>()?;
-    let names = graph.outputs().iter().map(|(n, _)| n.clone());
-    Ok(names.enumerate().map(|(j, name)| (name, stacked(results.iter().map(|r| &r[j]), whole))).collect())
+    let whole = samples.hold_whole_inputs();
+    Ok(names.into_iter().enumerate().map(|(j, name)| (name, stacked(results.iter().map(|r| &r[j]), whole))).collect())
 }
 
 /// Equal-shaped tensors along axis 0: joined, or with a new axis in front.

@@ -8,6 +8,12 @@ pub enum Failure {
     /// The model or a rule file is wrong or not supported.
     #[error("{}", render(.0))]
     Diagnostics(Vec<Diagnostic>),
+    /// Rule files are wrong; with their texts.
+    #[error("{}", render_rules(.0, .1))]
+    Rules(Box<SourceMap>, Vec<Diagnostic>),
+    /// A check or comparison failed, as the message says.
+    #[error("{0}")]
+    Check(String),
     /// The command line or a data file is wrong.
     #[error("error: {0}")]
     Input(String),
@@ -19,9 +25,12 @@ pub enum Failure {
     Bug(String),
 }
 
+fn render_rules(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(|d| qcc_diag::render(d, sources)).collect::<Vec<_>>().join("\n\n")
+}
+
 fn render(diagnostics: &[Diagnostic]) -> String {
-    let sources = SourceMap::default();
-    diagnostics.iter().map(|d| qcc_diag::render(d, &sources)).collect::<Vec<_>>().join("\n\n")
+    render_rules(&SourceMap::default(), diagnostics)
 }
 
 impl Failure {
@@ -30,11 +39,12 @@ impl Failure {
         Self::Input(message.into())
     }
 
-    /// 2 bad usage or input, 3 not supported yet, 70 a bug in qcc.
+    /// 1 a failed check, 2 bad usage or input, 3 not supported yet, 70 a bug in qcc.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Diagnostics(d) if d.iter().all(|d| d.severity == Severity::Unsupported) => 3,
-            Failure::Diagnostics(_) | Failure::Input(_) => 2,
+            Failure::Check(_) => 1,
+            Failure::Diagnostics(_) | Failure::Rules(..) | Failure::Input(_) => 2,
             Failure::Unsupported(_) => 3,
             Failure::Bug(_) => 70,
         }

@@ -2,5 +2,9 @@
 
 pub mod arrays;
 pub mod batch;
+pub mod example;
 pub mod failure;
+pub mod measure;
+pub mod model;
 pub mod pipeline;
+pub mod standard_rules;

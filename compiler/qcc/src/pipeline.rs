@@ -1,8 +1,14 @@
-//! From a file to a typed graph, one step after the other, with a check after each.
+//! From a file to a running program: the steps of the compiler in order, with a check after each.
 
 use crate::failure::Failure;
+use qcc_dsl::RuleSet;
+use qcc_egraph::{CostModel, Extracted, Report};
 use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_kernel::program::Program;
+use qcc_session::{Engine, Session, artifact};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Imports a model.
 ///
@@ -21,4 +27,81 @@ pub fn typed(graph: &Graph, bindings: &Bindings) -> Result<TypedGraph, Failure> 
     let typed = qcc_ir::infer(&bound.pruned()).map_err(Failure::Diagnostics)?;
     qcc_ir::verify(&typed).map_err(Failure::Bug)?;
     Ok(typed)
+}
+
+/// A compiled model with everything that was learned on the way.
+pub struct Compiled {
+    /// The imported graph, typed.
+    pub typed: TypedGraph,
+    /// What saturation did.
+    pub report: Report,
+    /// The chosen graph and its cost.
+    pub chosen: Extracted,
+    /// What a session runs.
+    pub program: Arc<Program>,
+    /// Wall-clock time of each step, in order.
+    pub times: Vec<(&'static str, Duration)>,
+}
+
+/// A step of [`compile`] begins; for progress on long work.
+pub type OnStep<'a> = &'a mut dyn FnMut(&'static str);
+
+/// Types, saturates, chooses, lowers.
+///
+/// # Errors
+/// As [`typed`]; a graph that cannot be lowered. A product that fails its check is a bug in qcc.
+pub fn compile(graph: &Graph, bindings: &Bindings, rules: &RuleSet, on_step: OnStep<'_>) -> Result<Compiled, Failure> {
+    let mut clock = Clock { times: Vec::new(), on_step };
+    let typed = clock.step("type", || typed(graph, bindings))?;
+    let saturated = clock.step("saturate", || {
+        qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
+    })?;
+    let chosen = clock.step("choose", || {
+        qcc_egraph::extract(&saturated, &CostModel::default()).map_err(|e| Failure::Bug(e.to_string()))
+    })?;
+    qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
+    let program = clock.step("lower", || lower(&chosen.graph))?;
+    Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
+}
+
+/// The program of a graph as it stands.
+///
+/// # Errors
+/// Nodes that cannot run.
+pub fn lower(graph: &TypedGraph) -> Result<Arc<Program>, Failure> {
+    let program = qcc_lower::lower(graph, &qcc_lower::Options::default()).map_err(Failure::Diagnostics)?;
+    qcc_kernel::program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
+    Ok(Arc::new(program))
+}
+
+/// Generates machine code for this CPU.
+///
+/// # Errors
+/// A program that does not pass its check.
+pub fn session(program: &Arc<Program>, threads: usize, engine: Engine) -> Result<Session, Failure> {
+    let options = qcc_session::Options { threads, engine };
+    Session::new(Arc::clone(program), &options).map_err(|e| Failure::Bug(e.to_string()))
+}
+
+/// Reads a compiled model.
+///
+/// # Errors
+/// A file that is no artifact, of another version, or damaged.
+pub fn load(path: &Path) -> Result<Arc<Program>, Failure> {
+    artifact::load(path).map_err(|e| Failure::input(format!("cannot load `{}`: {e}", path.display())))
+}
+
+struct Clock<'a> {
+    times: Vec<(&'static str, Duration)>,
+    on_step: OnStep<'a>,
+}
+
+impl Clock<'_> {
+    fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        (self.on_step)(name);
+        let start = Instant::now();
+        let product = work();
+        self.times.push((name, start.elapsed()));
+        product
+    }
 }

@@ -189,7 +189,8 @@ impl Session {
         outputs: &[(Place, usize)],
     ) -> Result<(), SessionError> {
         // SAFETY: as the caller promises.
-        let read = |&(place, bytes): &(Place, usize)| unsafe { std::slice::from_raw_parts(place.0.cast_const(), bytes) };
+        let read =
+            |&(place, bytes): &(Place, usize)| unsafe { std::slice::from_raw_parts(place.0.cast_const(), bytes) };
         // SAFETY: as the caller promises.
         let write = |&(place, bytes): &(Place, usize)| unsafe { std::slice::from_raw_parts_mut(place.0, bytes) };
         let inputs: Vec<&[u8]> = inputs.iter().map(read).collect();

@@ -180,11 +180,9 @@ fn a_matrix_product_equals_its_definition() {
 #[test]
 fn a_gathered_product_equals_the_convolution() {
     let (height, width, channels, filters) = (9, 11, 3, 5);
-    for (kernel, strides, dilations, pads) in [
-        ([1, 1], [2, 2], [1, 1], [0, 0]),
-        ([3, 3], [1, 1], [1, 1], [1, 1]),
-        ([3, 2], [2, 1], [2, 3], [2, 1]),
-    ] {
+    for (kernel, strides, dilations, pads) in
+        [([1, 1], [2, 2], [1, 1], [0, 0]), ([3, 3], [1, 1], [1, 1], [1, 1]), ([3, 2], [2, 1], [2, 3], [2, 1])]
+    {
         let size = |i: usize, n: usize| (n + 2 * pads[i] - dilations[i] * (kernel[i] - 1) - 1) / strides[i] + 1;
         let output = [size(0, height), size(1, width)];
         let (m, k) = (2 * output[0] * output[1], kernel[0] * kernel[1] * channels);
@@ -215,8 +213,7 @@ fn a_gathered_product_equals_the_convolution() {
         let mut expected = Vec::new();
         for i in 0..m * filters {
             let (pixel, filter) = (i / filters, i % filters);
-            let (image, y, x) =
-                (pixel / (output[0] * output[1]), pixel / output[1] % output[0], pixel % output[1]);
+            let (image, y, x) = (pixel / (output[0] * output[1]), pixel / output[1] % output[0], pixel % output[1]);
             let mut sum = 0.0;
             for tap in 0..k {
                 let (ky, kx, c) = (tap / channels / kernel[1], tap / channels % kernel[1], tap % channels);

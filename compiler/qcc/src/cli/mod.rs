@@ -1,11 +1,17 @@
 //! Commands and their arguments.
 
+mod bench;
+mod compile;
 mod inspect;
+mod progress;
+mod rules;
 mod run;
 
 use clap::{Parser, Subcommand};
 use qcc::failure::Failure;
+use qcc::standard_rules::{Selection, Standard};
 use qcc_ir::Bindings;
+use std::path::PathBuf;
 
 /// A compiler for neural networks whose every optimization is data.
 #[derive(Debug, Parser)]
@@ -17,8 +23,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Compile(compile::Compile),
     Run(run::Run),
+    Bench(bench::Bench),
     Inspect(inspect::Inspect),
+    #[command(subcommand)]
+    Rules(rules::Rules),
 }
 
 /// Sizes of inputs that the model leaves open.
@@ -38,6 +48,45 @@ impl Sizes {
     }
 }
 
+/// Which rules the optimizer applies.
+#[derive(Debug, clap::Args)]
+struct RuleFiles {
+    /// Apply the rules of a file, too
+    #[arg(long, value_name = "FILE.rules")]
+    rules: Vec<PathBuf>,
+    /// Apply only the files given with --rules
+    #[arg(long)]
+    no_std_rules: bool,
+    /// Leave out one standard file: --without layout.rules
+    #[arg(long, value_name = "NAME.rules")]
+    without: Vec<String>,
+}
+
+impl RuleFiles {
+    fn selection(&self) -> Selection {
+        let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
+        Selection { files: self.rules.clone(), without: self.without.clone(), standard }
+    }
+}
+
+/// How the compiled kernels are executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EngineName {
+    /// Machine code
+    Jit,
+    /// One operation at a time: slow, and the definition of what machine code must compute
+    Interpreter,
+}
+
+impl From<EngineName> for qcc_session::Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Jit => Self::Jit,
+            EngineName::Interpreter => Self::Interpreter,
+        }
+    }
+}
+
 fn parse_dim(text: &str) -> Result<(String, usize), String> {
     let (name, size) = text.split_once('=').ok_or("expected DIM=SIZE")?;
     Ok((name.to_string(), size.parse().map_err(|_| format!("`{size}` is no size"))?))
@@ -52,7 +101,10 @@ fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
+        Command::Rules(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
     }
 }

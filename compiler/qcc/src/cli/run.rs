@@ -1,22 +1,21 @@
 //! `qcc run`.
 
-use super::Sizes;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::{EngineName, RuleFiles, Sizes, progress};
 use qcc::failure::Failure;
+use qcc::model::Model;
 use qcc::{arrays, batch, pipeline};
 use qcc_tensor::Tensor;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Run a model once, or over every sample of a file
 ///
 /// Examples:
 ///   qcc run model.onnx --input x=x.npy --output-dir out
-///   qcc run model.onnx --batch samples.npz --output results.npz
+///   qcc run model.qcc --batch samples.npz --output results.npz
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Run {
-    /// The model, an .onnx file
+    /// The model, an .onnx or .qcc file
     model: PathBuf,
     /// An input tensor; matched by name, or by position where the name is left out
     #[arg(long, value_name = "[NAME=]FILE.npy", conflicts_with = "batch")]
@@ -30,8 +29,16 @@ pub struct Run {
     /// Results: one array per model output, samples along axis 0
     #[arg(long, value_name = "OUT.npz", requires = "batch")]
     output: Option<PathBuf>,
+    /// How kernels are executed
+    #[arg(long, value_enum, default_value = "jit")]
+    engine: EngineName,
+    /// Threads per run; with --batch samples run side by side instead
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     #[command(flatten)]
     sizes: Sizes,
+    #[command(flatten)]
+    rules: RuleFiles,
 }
 
 impl Run {
@@ -43,33 +50,34 @@ impl Run {
         }
     }
 
-    fn batched(&self, samples: &std::path::Path, results: &std::path::Path) -> Result<(), Failure> {
-        let graph = pipeline::import(&self.model)?;
-        let inputs = batch::matched(&graph, arrays::read_npz(samples)?)?;
-        let bar = progress(inputs.first().map_or(0, |a| a.shape().first().copied().unwrap_or(0)));
-        let outputs = batch::run(&graph, &inputs, || bar.inc(1))?;
+    fn batched(&self, samples: &Path, results: &Path) -> Result<(), Failure> {
+        let model = Model::open(&self.model)?;
+        let samples = batch::Samples::new(model.matched(arrays::read_npz(samples)?)?, model.input_ranks())?;
+        let bindings = model.bindings(self.sizes.bindings(), &samples.inputs(0)?);
+        let program = model.program(&bindings, &self.rules.selection())?;
+        let bar = progress::samples(samples.count());
+        let session = || pipeline::session(&program, self.threads, self.engine.into());
+        let outputs = batch::run(&samples, session, || bar.inc(1))?;
         bar.finish_and_clear();
         arrays::write_npz(results, &outputs)
     }
 
     fn once(&self) -> Result<(), Failure> {
-        let graph = pipeline::import(&self.model)?;
+        let model = Model::open(&self.model)?;
+        let names = model.input_names();
         let mut named = Vec::new();
         for (i, text) in self.input.iter().enumerate() {
-            let position = || graph.inputs().get(i).map(|&id| graph.input(id).name.clone()).unwrap_or_default();
             let (name, file) = match text.rsplit_once('=') {
                 Some((name, file)) => (name.to_string(), file),
-                None => (position(), text.as_str()),
+                None => (names.get(i).cloned().unwrap_or_default(), text.as_str()),
             };
             named.push((name, arrays::read_npy(file.as_ref())?));
         }
-        let inputs: Vec<Tensor> = batch::matched(&graph, named)?;
-        let mut bindings = self.sizes.bindings();
-        if bindings.dims.is_empty() && bindings.shapes.is_empty() {
-            bindings = batch::shapes_of(&graph, &inputs);
-        }
-        let typed = pipeline::typed(&graph, &bindings)?;
-        let outputs = qcc_ir::evaluate(&typed, &inputs)?;
+        let inputs: Vec<Tensor> = model.matched(named)?;
+        let bindings = model.bindings(self.sizes.bindings(), &inputs);
+        let program = model.program(&bindings, &self.rules.selection())?;
+        let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
+        let outputs = session.run(&inputs).map_err(|e| Failure::input(e.to_string()))?;
         std::fs::create_dir_all(&self.output_dir)
             .map_err(|e| Failure::input(format!("cannot create `{}`: {e}", self.output_dir.display())))?;
         for (i, tensor) in outputs.iter().enumerate() {
@@ -77,12 +85,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn progress(samples: usize) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {eta} left");
-    ProgressBar::with_draw_target(Some(samples as u64), target)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

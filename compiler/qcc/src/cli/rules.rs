@@ -1,0 +1,139 @@
+//! `qcc rules`.
+
+use qcc::failure::Failure;
+use qcc::standard_rules::{self, Selection, Standard};
+use qcc_diag::SourceMap;
+use qcc_dsl::{Contract, Expect, Rule, RuleSet};
+use rayon::prelude::*;
+use std::path::PathBuf;
+
+/// Check, test and list rules
+#[derive(Debug, clap::Subcommand)]
+pub enum Rules {
+    /// Check rule files: syntax, names, attributes, contracts; every error of every file is reported
+    Check(Files),
+    /// Run the `test` blocks of rule files, together with the standard rules
+    Test(Files),
+    /// List rules with their contracts and documentation
+    List(Files),
+}
+
+/// Rule files of a command.
+#[derive(Debug, clap::Args)]
+pub struct Files {
+    /// The files; none means the standard rules
+    files: Vec<PathBuf>,
+    /// Do not use the standard rules beside the files
+    #[arg(long)]
+    no_std_rules: bool,
+}
+
+impl Files {
+    fn compile(&self) -> Result<RuleSet, Failure> {
+        let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
+        let selection = Selection { files: self.files.clone(), without: Vec::new(), standard };
+        let (rules, warnings) = standard_rules::compile(&selection)?;
+        for warning in &warnings {
+            eprintln!("{}\n", qcc_diag::render(warning, &rules.sources));
+        }
+        Ok(rules)
+    }
+
+    /// The modules the command is about: those of its files, or all.
+    fn modules(&self, rules: &RuleSet) -> Vec<String> {
+        if self.files.is_empty() {
+            rules.modules.iter().map(|m| m.name.clone()).collect()
+        } else {
+            standard_rules::modules_of(rules, &self.files)
+        }
+    }
+}
+
+impl Rules {
+    /// Executes the command.
+    pub fn execute(&self) -> Result<(), Failure> {
+        match self {
+            Rules::Check(files) => check(files),
+            Rules::Test(files) => test(files),
+            Rules::List(files) => list(files),
+        }
+    }
+}
+
+fn check(files: &Files) -> Result<(), Failure> {
+    let rules = files.compile()?;
+    let modules = files.modules(&rules);
+    let count = rules.rules.iter().filter(|r| modules.contains(&r.module)).count();
+    println!("{count} rules in {} files are sound in form", modules.len());
+    Ok(())
+}
+
+fn list(files: &Files) -> Result<(), Failure> {
+    let rules = files.compile()?;
+    for module in files.modules(&rules) {
+        let listed: Vec<&Rule> = rules.rules.iter().filter(|r| r.module == module && !r.reverse).collect();
+        if listed.is_empty() {
+            continue;
+        }
+        println!("{module}");
+        for rule in listed {
+            let (line, _) = rules.sources.line_column(rule.span);
+            println!("  {:<34} {:<10} {}", rule.name, contract(&rule.contract), rule.doc.lines().next().unwrap_or(""));
+            println!("  {:<34} {:<10} {}:{line}", "", "", rules.sources.name(rule.span.file));
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn contract(contract: &Contract) -> String {
+    match contract {
+        Contract::Exact => "exact".into(),
+        Contract::Real { ulp: None } => "real".into(),
+        Contract::Real { ulp: Some(n) } => format!("real({n})"),
+        Contract::Lsb(n) => format!("lsb({n})"),
+        Contract::Lossy(_) => "lossy".into(),
+    }
+}
+
+fn test(files: &Files) -> Result<(), Failure> {
+    let rules = files.compile()?;
+    let modules = files.modules(&rules);
+    let tests: Vec<_> = rules.tests.iter().filter(|t| modules.contains(&t.module)).collect();
+    let outcomes: Vec<_> = tests.par_iter().map(|test| qcc_egraph::rule_test::run_test(test, &rules)).collect();
+    let mut failed = 0;
+    for (test, outcome) in tests.iter().zip(&outcomes) {
+        if outcome.failures.is_empty() {
+            println!("ok      {} / {}", test.module, test.name);
+            continue;
+        }
+        failed += 1;
+        println!("FAILED  {} / {}  ({})", test.module, test.name, place(&rules.sources, test.span));
+        for failure in &outcome.failures {
+            println!("        {}", failure.replace('\n', "\n        "));
+        }
+    }
+    for rule in rules.rules.iter().filter(|r| modules.contains(&r.module) && !r.reverse) {
+        report_coverage(rule, &rules);
+    }
+    println!("\n{} tests, {failed} failed", tests.len());
+    if failed > 0 { Err(Failure::Check(format!("{failed} of {} rule tests failed", tests.len()))) } else { Ok(()) }
+}
+
+/// Says which of the two kinds of test a rule lacks. A rule without guards has no near miss of its own.
+fn report_coverage(rule: &Rule, rules: &RuleSet) {
+    let expects = || rules.tests.iter().flat_map(|t| &t.expects);
+    let fires = expects().any(|e| matches!(e, Expect::Fired(name, ..) if *name == rule.name));
+    let misses = expects().any(|e| matches!(e, Expect::Blocked(name, ..) if *name == rule.name));
+    let place = place(&rules.sources, rule.span);
+    if !fires {
+        println!("note    {place}: no test in which `{}` fires", rule.name);
+    }
+    if !misses && !rule.guards.is_empty() {
+        println!("note    {place}: no near-miss test of `{}`", rule.name);
+    }
+}
+
+fn place(sources: &SourceMap, span: qcc_diag::Span) -> String {
+    format!("{}:{}", sources.name(span.file), sources.line_column(span).0)
+}

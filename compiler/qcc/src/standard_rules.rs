@@ -1,0 +1,139 @@
+//! The standard rules, built into the program, and how further files join them.
+
+use crate::failure::Failure;
+use qcc_diag::{Diagnostic, Severity};
+use qcc_dsl::{LoadError, RuleSet, Source};
+use std::path::{Path, PathBuf};
+
+/// The files of `rules/`, in the order they are read.
+const FILES: &[(&str, &str)] = &[
+    ("classes.rules", include_str!("../../../rules/classes.rules")),
+    ("cleanup.rules", include_str!("../../../rules/cleanup.rules")),
+    ("fold.rules", include_str!("../../../rules/fold.rules")),
+    ("norm.rules", include_str!("../../../rules/norm.rules")),
+    ("linear.rules", include_str!("../../../rules/linear.rules")),
+    ("layout.rules", include_str!("../../../rules/layout.rules")),
+    ("quantize.rules", include_str!("../../../rules/quantize.rules")),
+    ("integer.rules", include_str!("../../../rules/integer.rules")),
+    ("requantize.rules", include_str!("../../../rules/requantize.rules")),
+    ("fuse.rules", include_str!("../../../rules/fuse.rules")),
+    ("table.rules", include_str!("../../../rules/table.rules")),
+    ("flip.rules", include_str!("../../../rules/flip.rules")),
+];
+
+/// Which rules a compilation uses.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Files of the user, read after the standard ones.
+    pub files: Vec<PathBuf>,
+    /// Standard files that are left out, by name (`layout.rules`).
+    pub without: Vec<String>,
+    /// Which standard files are read at all.
+    pub standard: Standard,
+}
+
+/// Whether the standard rules are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standard {
+    /// Yes.
+    #[default]
+    Use,
+    /// No: only the user's files. They may still import the standard file of classes.
+    Omit,
+}
+
+/// A path for messages of a built-in file.
+fn built_in(name: &str) -> String {
+    format!("rules/{name}")
+}
+
+/// Whether a path names a standard file: the built-in text, or that very file in a checkout.
+fn standard_file(path: &Path) -> Option<&'static (&'static str, &'static str)> {
+    let name = path.file_name()?.to_str()?;
+    let found = FILES.iter().find(|(n, _)| *n == name)?;
+    let text = std::fs::read_to_string(path).ok();
+    (text.is_none() || text.as_deref() == Some(found.1)).then_some(found)
+}
+
+/// The file a `.rules` file imports: the one on disk, else the standard file of that name.
+fn load(path: &str) -> Result<Source, LoadError> {
+    if let Some((name, text)) = standard_file(Path::new(path)) {
+        return Ok(Source { path: built_in(name), text: (*text).to_string() });
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Source { path: path.to_string(), text }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(LoadError::NotFound(format!("there is no `{path}`"))),
+        Err(e) => Err(LoadError::Unreadable(format!("cannot read `{path}`: {e}"))),
+    }
+}
+
+/// Compiles the selected rules. Rulesets of the user's files that no step of the schedule names join every step that
+/// saturates.
+///
+/// # Errors
+/// Every error of every file, with the lines they are about; files that cannot be read.
+pub fn compile(selection: &Selection) -> Result<(RuleSet, Vec<Diagnostic>), Failure> {
+    if let Some(unknown) = selection.without.iter().find(|n| !FILES.iter().any(|(f, _)| f == n)) {
+        let names: Vec<&str> = FILES.iter().map(|(n, _)| *n).collect();
+        return Err(Failure::input(format!("there is no standard file `{unknown}`; there are {}", names.join(", "))));
+    }
+    let mut sources = Vec::new();
+    if selection.standard == Standard::Use {
+        let kept = FILES.iter().filter(|(n, _)| !selection.without.iter().any(|w| w == n));
+        sources.extend(kept.map(|(n, text)| Source { path: built_in(n), text: (*text).to_string() }));
+    }
+    for file in &selection.files {
+        if selection.standard == Standard::Use && standard_file(file).is_some() {
+            continue;
+        }
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| Failure::input(format!("cannot read `{}`: {e}", file.display())))?;
+        sources.push(Source { path: file.display().to_string(), text });
+    }
+    let (mut rules, warnings) = qcc_dsl::compile(&sources, &mut load)
+        .map_err(|(sources, diagnostics)| Failure::Rules(Box::new(sources), diagnostics))?;
+    join_schedule(&mut rules);
+    // A schedule that names a ruleset whose file was left out on purpose is no news.
+    let warnings = warnings.into_iter().filter(|w| w.code != "empty-ruleset" && w.severity == Severity::Warning);
+    Ok((rules, warnings.collect()))
+}
+
+/// The modules that a file named on the command line defines.
+pub fn modules_of(rules: &RuleSet, files: &[PathBuf]) -> Vec<String> {
+    let paths: Vec<String> = files
+        .iter()
+        .map(|f| standard_file(f).map_or_else(|| f.display().to_string(), |(name, _)| built_in(name)))
+        .collect();
+    rules.modules.iter().filter(|m| paths.contains(&m.path)).map(|m| m.name.clone()).collect()
+}
+
+fn join_schedule(rules: &mut RuleSet) {
+    use qcc_dsl::Step;
+    fn named(steps: &[Step], out: &mut Vec<String>) {
+        for step in steps {
+            match step {
+                Step::Saturate(sets, _) | Step::Run(sets, _) => out.extend(sets.iter().cloned()),
+                Step::Repeat(_, inner) => named(inner, out),
+            }
+        }
+    }
+    fn add(steps: &mut [Step], extra: &[String]) {
+        for step in steps {
+            match step {
+                Step::Saturate(sets, _) => sets.extend(extra.iter().cloned()),
+                Step::Run(..) => {}
+                Step::Repeat(_, inner) => add(inner, extra),
+            }
+        }
+    }
+    let Some(schedule) = rules.schedules.get_mut("default") else { return };
+    let mut known = Vec::new();
+    named(&schedule.steps, &mut known);
+    let mut extra: Vec<String> = Vec::new();
+    for rule in &rules.rules {
+        if !known.contains(&rule.ruleset) && !extra.contains(&rule.ruleset) {
+            extra.push(rule.ruleset.clone());
+        }
+    }
+    add(&mut schedule.steps, &extra);
+}
