@@ -10,6 +10,7 @@ mod depthwise;
 pub mod emit;
 pub mod layout;
 pub mod map;
+pub mod moves;
 mod pack;
 pub mod pool;
 mod product;
