@@ -24,8 +24,7 @@ pub struct Tile {
     pub pixels: usize,
 }
 
-/// Pixels of a tile with that many registers of accumulators a pixel. With the widened codes, one register of weights
-/// for each accumulator of a pixel, one broadcast and one product, everything stays in sixteen registers.
+/// Pixels of a tile with that many registers of accumulators a pixel.
 pub const fn pixels_for(vectors: usize) -> usize {
     match vectors {
         1 => 6,
@@ -115,31 +114,37 @@ fn multiply(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor, mut acc: V
     if pairs == 0 {
         return acc;
     }
-    let codes: Vec<Value> = (0..tile.pixels)
-        .map(|p| {
-            let addr = x.buf.at(x.at, x.offset + p as i64 * tile.pixel_step);
-            let wide = match tile.elem {
-                Elem::I8 => b.load_widen_s(Lane::I8, addr),
-                _ => b.load_widen_u(Lane::I8, addr),
-            };
-            b.unary(UnOp::Bitcast(Lane::I32), wide)
-        })
-        .collect();
-    for pair in 0..pairs {
-        let weights: Vec<Value> = (0..tile.vectors)
-            .map(|v| {
-                let offset = w.offset + ((pair * tile.vectors + v) * VL) as i64;
-                b.load(Lane::I16, VL, w.buf.at(w.at, offset))
-            })
-            .collect();
-        for (p, &code) in codes.iter().enumerate() {
-            let two = b.broadcast_lane(code, pair as u8);
-            let two = b.unary(UnOp::Bitcast(Lane::I16), two);
-            for (v, &weight) in weights.iter().enumerate() {
-                let at = p * tile.vectors + v;
-                acc[at] = b.madd16_acc(acc[at], two, weight);
+    // A register of weights is loaded when it is first needed and serves a few pixels: eight accumulators, their codes,
+    // weights, a broadcast and a product then fit the fifteen registers that the register allocator hands out.
+    let shared = if tile.vectors == 1 { 3 } else { 2 };
+    for first in (0..tile.pixels).step_by(shared) {
+        let pixels = first..tile.pixels.min(first + shared);
+        let codes: Vec<Value> = pixels.clone().map(|p| load(b, tile, x.plus(p as i64 * tile.pixel_step))).collect();
+        for pair in 0..pairs {
+            let mut weights = Vec::new();
+            for (p, &code) in pixels.clone().zip(&codes) {
+                let two = b.broadcast_lane(code, pair as u8);
+                let two = b.unary(UnOp::Bitcast(Lane::I16), two);
+                for v in 0..tile.vectors {
+                    if weights.len() == v {
+                        let offset = w.offset + ((pair * tile.vectors + v) * VL) as i64;
+                        weights.push(b.load(Lane::I16, VL, w.buf.at(w.at, offset)));
+                    }
+                    let at = p * tile.vectors + v;
+                    acc[at] = b.madd16_acc(acc[at], two, weights[v]);
+                }
             }
         }
     }
     acc
+}
+
+/// Eight codes as i16, two to a 32-bit lane.
+fn load(b: &mut KernelBuilder, tile: &Tile, x: Cursor) -> Value {
+    let addr = x.buf.at(x.at, x.offset);
+    let wide = match tile.elem {
+        Elem::I8 => b.load_widen_s(Lane::I8, addr),
+        _ => b.load_widen_u(Lane::I8, addr),
+    };
+    b.unary(UnOp::Bitcast(Lane::I32), wide)
 }
