@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{Arity, Op, registry};
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 /// The names of all modules.
 pub(crate) struct Scope<'a> {
@@ -99,12 +100,7 @@ impl<'a> Scope<'a> {
 
     /// The operator that a lower-case name stands for in terms: `sqrt` for `Sqrt`, `hard_swish` for `HardSwish`.
     pub(crate) fn lower_case_op(name: &str) -> Option<Op> {
-        registry().find(|op| op.domain.is_empty() && snake_case(op.name) == name)
-    }
-
-    /// All lower-case names of operators.
-    pub(crate) fn lower_case_names() -> impl Iterator<Item = String> {
-        registry().filter(|op| op.domain.is_empty()).map(|op| snake_case(op.name))
+        lower_case().iter().find(|(n, _)| n == name).map(|(_, op)| *op)
     }
 
     /// A function or predicate that a file sees.
@@ -258,6 +254,17 @@ fn not_in_domain(module: &str, domain: &str, name: &Name) -> Diagnostic {
         Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
         None => diagnostic,
     }
+}
+
+/// All lower-case names of operators.
+pub(crate) fn lower_case_names<'n>() -> impl Iterator<Item = &'n str> {
+    lower_case().iter().map(|(name, _)| name.as_str())
+}
+
+/// The standard operators by their lower-case names.
+fn lower_case() -> &'static [(String, Op)] {
+    static NAMES: OnceLock<Vec<(String, Op)>> = OnceLock::new();
+    NAMES.get_or_init(|| registry().filter(|op| op.domain.is_empty()).map(|op| (snake_case(op.name), op)).collect())
 }
 
 /// `HardSwish` as `hard_swish`.

@@ -125,9 +125,10 @@ fn postfix(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
 
 fn primary(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
     let span = cx.span(&pair);
-    let Some(inner) = children(pair).into_iter().next() else { return Term { kind: TermKind::Wild, span } };
+    let mut parts = children(pair).into_iter();
+    let Some(inner) = parts.next() else { return Term { kind: TermKind::Error, span } };
     let kind = match inner.as_rule() {
-        Rule::ident => TermKind::Name(inner.as_str().to_string()),
+        Rule::ident => named(cx, cx.name(&inner), parts.next()),
         Rule::wild => TermKind::Wild,
         Rule::integer => integer(cx, &inner).map_or(TermKind::Error, TermKind::Int),
         Rule::float => TermKind::Float(float(inner.as_str())),
@@ -137,17 +138,6 @@ fn primary(cx: &mut Context<'_>, pair: Pair<'_>) -> Term {
             None => TermKind::Error,
         },
         Rule::list => TermKind::List(children(inner).into_iter().map(|p| term(cx, p)).collect()),
-        Rule::bind => {
-            let mut parts = children(inner).into_iter();
-            let (Some(name), Some(operand)) = (parts.next(), parts.next()) else { unreachable!("bind has two parts") };
-            TermKind::Bind(cx.name(&name), Box::new(postfix(cx, operand)))
-        }
-        Rule::typed_name => {
-            let mut parts = children(inner).into_iter();
-            let (Some(name), Some(ty)) = (parts.next(), parts.next()) else { unreachable!("two parts") };
-            TermKind::Typed(cx.name(&name), dtype(ty.as_str()))
-        }
-        Rule::call => TermKind::Call(call(cx, inner)),
         Rule::random => {
             let positive = inner.as_str().starts_with("rand_positive");
             let (dtype, shape) = tensor_type(cx, children(inner));
@@ -223,12 +213,22 @@ pub(super) fn dtype(text: &str) -> DType {
     DType::from_name(text).unwrap_or(DType::F32)
 }
 
-fn call(cx: &mut Context<'_>, pair: Pair<'_>) -> Call {
-    let mut callee = Name { text: String::new(), span: cx.span(&pair) };
+/// A name by itself, or with what makes it a call, a binding or a typed variable.
+fn named(cx: &mut Context<'_>, name: Name, tail: Option<Pair<'_>>) -> TermKind {
+    let Some(tail) = tail else { return TermKind::Name(name.text) };
+    let kind = tail.as_rule();
+    let mut parts = children(tail);
+    match (kind, parts.first()) {
+        (Rule::bound, Some(_)) => TermKind::Bind(name, Box::new(postfix(cx, parts.remove(0)))),
+        (Rule::of_type, Some(ty)) => TermKind::Typed(name, dtype(ty.as_str())),
+        _ => TermKind::Call(call(cx, name, parts)),
+    }
+}
+
+fn call(cx: &mut Context<'_>, callee: Name, parts: Vec<Pair<'_>>) -> Call {
     let (mut class, mut arguments, mut attributes) = (None, Vec::new(), None);
-    for (i, part) in children(pair).into_iter().enumerate() {
+    for part in parts {
         match part.as_rule() {
-            Rule::ident if i == 0 => callee = cx.name(&part),
             Rule::class_ref => class = children(part).into_iter().next().map(|p| class_ref(cx, p)),
             Rule::attributes => attributes = Some(attribute_block(cx, part)),
             _ => arguments.push(argument(cx, part)),

@@ -8,7 +8,9 @@ pub(super) fn expected(rules: &[Rule]) -> String {
     let has = |kind: Rule| rules.contains(&kind);
     let implied = |kind: Rule| match kind {
         Rule::EOI => has(Rule::boundary),
-        Rule::index | Rule::field | Rule::open_bracket => has(Rule::operator),
+        Rule::index | Rule::field | Rule::open_bracket | Rule::bound | Rule::of_type | Rule::call => {
+            has(Rule::operator)
+        }
         _ => false,
     };
     // What ends an item comes last: what stands closer is the likelier.

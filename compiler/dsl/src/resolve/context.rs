@@ -338,10 +338,11 @@ impl<'a, 'd> RuleContext<'a, 'd> {
     /// Reports a function that does not exist.
     pub(crate) fn unknown_function<T>(&mut self, name: &Name, env: Env<'_>) -> Option<T> {
         let file = self.file(env);
-        let ops: Vec<String> = Scope::lower_case_names().collect();
-        let known = builtins::BUILTINS.iter().map(|(n, ..)| *n);
-        let known = known.chain(builtins::TERM_FUNCTIONS.iter().map(|(n, _)| *n)).chain(self.scope.functions(file));
-        let help = match nearest(&name.text, known.chain(ops.iter().map(String::as_str))) {
+        let mut known: Vec<&str> = builtins::BUILTINS.iter().map(|(n, ..)| *n).collect();
+        known.extend(builtins::TERM_FUNCTIONS.iter().map(|(n, _)| *n));
+        known.extend(self.scope.functions(file));
+        known.extend(crate::scope::lower_case_names());
+        let help = match nearest(&name.text, known) {
             Some(other) => format!("did you mean `{other}`?"),
             None => "declare it: `fn name(x) = …`, or import the file that does".to_string(),
         };
