@@ -137,12 +137,22 @@ impl ConvSpec {
     }
 
     /// The bias with the zero point of the input folded in.
-    pub fn folded_bias(&self, o: usize) -> i32 {
-        let per_channel = self.group_inputs() * self.kernel[0] * self.kernel[1];
-        let codes = &self.weights[o * per_channel..(o + 1) * per_channel];
-        let sum = codes.iter().fold(0i32, |sum, &w| sum.wrapping_add(i32::from(w) - self.zero_of(o)));
+    pub fn folded_bias(&self, o: usize, input_zero: i32) -> i32 {
+        let zero = self.zero_of(o);
+        let sum = self.codes_of(o).iter().fold(0i32, |sum, &w| sum.wrapping_add(i32::from(w) - zero));
         let bias = self.bias.get(o).copied().unwrap_or(0);
-        bias.wrapping_sub(self.input_zero.wrapping_mul(sum))
+        bias.wrapping_sub(input_zero.wrapping_mul(sum))
+    }
+
+    /// Lowest and highest weight of an output channel, its zero point subtracted.
+    pub fn weight_range(&self, o: usize) -> (i32, i32) {
+        let range = self.codes_of(o).iter().fold((i16::MAX, i16::MIN), |(lo, hi), &w| (lo.min(w), hi.max(w)));
+        (i32::from(range.0) - self.zero_of(o), i32::from(range.1) - self.zero_of(o))
+    }
+
+    fn codes_of(&self, o: usize) -> &[i16] {
+        let taps = self.group_inputs() * self.kernel[0] * self.kernel[1];
+        &self.weights[o * taps..(o + 1) * taps]
     }
 
     /// Byte offset of the first tap of output pixel `(0, 0)` of image 0 in the input.

@@ -70,7 +70,9 @@ impl Depthwise<'_> {
         let lanes = channels.next_multiple_of(LANES);
         let valid = |c: usize| (c < channels).then_some(first + c);
         for c in 0..lanes {
-            bytes.extend_from_slice(&valid(c).map_or(0, |c| self.spec.folded_bias(c)).to_le_bytes());
+            bytes.extend_from_slice(
+                &valid(c).map_or(0, |c| self.spec.folded_bias(c, self.spec.input_zero)).to_le_bytes(),
+            );
         }
         for half in 0..lanes.div_ceil(HALF) {
             for pair in self.taps.chunks(2) {

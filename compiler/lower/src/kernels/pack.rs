@@ -75,11 +75,10 @@ impl Taps {
     }
 }
 
-/// Divides the output channels into panels and packs their constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
+/// Divides the output channels into panels, as wide as possible; where their constants are is left open.
+pub fn panels(spec: &ConvSpec) -> Vec<Panel> {
     let outputs = spec.group_outputs();
     let mut panels = Vec::new();
-    let mut bytes = Vec::new();
     let mut first = 0;
     while first < outputs {
         let channels = (outputs - first).min(WIDEST);
@@ -87,14 +86,22 @@ pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
             1 => ((outputs - first) / channels, channels, 0),
             groups => (groups, outputs, spec.group_inputs()),
         };
-        let offset = bytes.len();
-        let mut panel = Panel { first, channels, repeat, channel_step, input: 0, input_step, offset, stride: 0 };
-        for i in 0..repeat {
-            pack_panel(spec, taps, &panel, first + i * channel_step, &mut bytes);
-        }
-        panel.stride = (bytes.len() - panel.offset) / repeat;
-        panels.push(panel);
+        panels.push(Panel { first, channels, repeat, channel_step, input: 0, input_step, offset: 0, stride: 0 });
         first += if spec.group == 1 { repeat * channels } else { channels };
+    }
+    panels
+}
+
+/// The panels and their packed constants.
+pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
+    let mut panels = panels(spec);
+    let mut bytes = Vec::new();
+    for panel in &mut panels {
+        panel.offset = bytes.len();
+        for i in 0..panel.repeat {
+            pack_panel(spec, taps, panel, panel.first + i * panel.channel_step, &mut bytes);
+        }
+        panel.stride = (bytes.len() - panel.offset) / panel.repeat;
     }
     (panels, bytes)
 }
@@ -103,7 +110,7 @@ fn pack_panel(spec: &ConvSpec, taps: &Taps, panel: &Panel, first: usize, bytes: 
     let lanes = panel.vectors() * LANES;
     let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
     for lane in 0..lanes {
-        let bias = valid(lane).map_or(0, |o| spec.folded_bias(o));
+        let bias = valid(lane).map_or(0, |o| spec.folded_bias(o, spec.input_zero));
         bytes.extend_from_slice(&bias.to_le_bytes());
     }
     let weight = |o: usize, outer, inner, k| match taps.tap(outer, inner, k) {

@@ -2,11 +2,11 @@
 
 use qcc_kernel::{KernelBuilder, Value};
 
-use super::Generated;
 use super::conv::ConvSpec;
 use super::pack::{Taps, pack};
 use super::tile::{Tile, accumulate, pixels_for};
 use super::walk::{self, Core, Cursor, Panel};
+use super::{Generated, grouped};
 
 /// The kernel of any convolution.
 ///
@@ -14,6 +14,9 @@ use super::walk::{self, Core, Cursor, Panel};
 /// A body that does not fit the output.
 pub fn generate(spec: &ConvSpec) -> Result<Generated, String> {
     let taps = Taps::of(spec);
+    if let Some(generated) = grouped::generate(spec, &taps) {
+        return generated;
+    }
     let (panels, constants) = pack(spec, &taps);
     walk::generate(spec, &Product { spec, taps }, &panels, constants)
 }

@@ -1,0 +1,283 @@
+//! Implicit matrix product that sums in 16 bits wherever [`super::overflow`] proves that nothing can overflow.
+//!
+//! The constants of a panel: the biases; five counts; then the groups of four, three, two and one quads, then the quads
+//! that need widening. A group holds the byte offsets of its quads in the window, then their weights. Counts and offsets
+//! are data, so that one loop for each size serves all panels.
+
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, UnOp, VL, Value};
+
+use super::Generated;
+use super::conv::ConvSpec;
+use super::layout::Elem;
+use super::overflow::{LARGEST, Load, Plan, plan};
+use super::pack::{Taps, panels};
+use super::tile::pixels_for;
+use super::walk::{self, Core, Cursor, LANES, Panel};
+
+/// Codes of a quad.
+const QUAD: usize = 4;
+
+/// Quads of a window from which the loops over groups pay.
+const FEWEST_QUADS: usize = 12;
+
+/// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
+const WORTH: f64 = 0.9;
+
+/// Bytes of the five counts, padded.
+const HEADER: usize = 32;
+
+/// Bytes of the offsets of a group.
+const OFFSETS: usize = 16;
+
+/// The kernel, if sums in 16 bits are possible and pay.
+pub fn generate(spec: &ConvSpec, taps: &Taps) -> Option<Result<Generated, String>> {
+    let quads = quads(taps);
+    if quads.len() < FEWEST_QUADS {
+        return None;
+    }
+    let all = 0..spec.output.c;
+    let zeros = all.clone().map(|o| spec.weight_range(o));
+    if zeros.into_iter().any(|(lo, hi)| lo < -128 || hi > 127) {
+        return None;
+    }
+    let grouped = Grouped { spec, taps, quads, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
+    grouped.generate()
+}
+
+struct Grouped<'s> {
+    spec: &'s ConvSpec,
+    taps: &'s Taps,
+    /// Outer and inner run and first byte in the run of each quad.
+    quads: Vec<(usize, usize, usize)>,
+    /// The most and the least groups of each size in a panel; index 0 counts what needs widening.
+    most: [usize; LARGEST + 1],
+    least: [usize; LARGEST + 1],
+}
+
+fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
+    let runs = (0..taps.outer).flat_map(|outer| (0..taps.inner).map(move |inner| (outer, inner)));
+    runs.flat_map(|(outer, inner)| (0..taps.run).step_by(QUAD).map(move |k| (outer, inner, k))).collect()
+}
+
+impl<'s> Grouped<'s> {
+    fn generate(mut self) -> Option<Result<Generated, String>> {
+        let mut panels = panels(self.spec);
+        let plans: Vec<Vec<Plan>> = panels
+            .iter()
+            .map(|panel| (0..panel.repeat).map(|i| self.plan(panel, panel.first + i * panel.channel_step)).collect())
+            .collect();
+        let all = || plans.iter().flatten();
+        let exact = exact_cost() * self.quads.len() as f64 * all().count() as f64;
+        if all().map(cost).sum::<f64>() > WORTH * exact {
+            return None;
+        }
+        for size in 0..=LARGEST {
+            let counts = || all().map(|plan| if size == 0 { plan.exact.len() } else { plan.count(size) });
+            self.most[size] = counts().max().unwrap_or(0);
+            self.least[size] = counts().min().unwrap_or(0);
+        }
+        let mut bytes = Vec::new();
+        for (panel, plans) in panels.iter_mut().zip(&plans) {
+            let packed: Vec<Vec<u8>> = plans
+                .iter()
+                .enumerate()
+                .map(|(i, plan)| self.pack(panel, panel.first + i * panel.channel_step, plan))
+                .collect();
+            panel.offset = bytes.len();
+            panel.stride = packed.iter().map(Vec::len).max().unwrap_or(0);
+            for mut one in packed {
+                one.resize(panel.stride, 0);
+                bytes.extend_from_slice(&one);
+            }
+        }
+        Some(walk::generate(self.spec, &self, &panels, bytes))
+    }
+
+    fn weight(&self, o: usize, quad: usize, i: usize) -> i32 {
+        let (outer, inner, k) = self.quads[quad];
+        match self.taps.tap(outer, inner, k + i) {
+            Some([row, column, c]) => self.spec.weight(o, c, row, column),
+            None => 0,
+        }
+    }
+
+    /// What is added to a code so that it is not negative.
+    fn flip(&self) -> i32 {
+        if self.spec.input.elem == Elem::I8 { 128 } else { 0 }
+    }
+
+    fn plan(&self, panel: &Panel, first: usize) -> Plan {
+        let loads: Vec<Vec<Load>> = (0..self.quads.len())
+            .map(|q| {
+                let sums = (first..first + panel.channels).flat_map(|o| [(o, 0), (o, 2)]);
+                sums.map(|(o, i)| Load::of([self.weight(o, q, i), self.weight(o, q, i + 1)])).collect()
+            })
+            .collect();
+        // Padding holds the zero point, which the range of the codes need not contain.
+        plan(&loads, self.spec.input_range.1.max(self.spec.input_zero) + self.flip())
+    }
+
+    fn pack(&self, panel: &Panel, first: usize, plan: &Plan) -> Vec<u8> {
+        let lanes = panel.vectors() * LANES;
+        let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
+        let mut bytes = Vec::new();
+        for lane in 0..lanes {
+            let bias = valid(lane).map_or(0, |o| self.spec.folded_bias(o, self.spec.input_zero + self.flip()));
+            bytes.extend_from_slice(&bias.to_le_bytes());
+        }
+        let counts = (1..=LARGEST).rev().map(|size| plan.count(size)).chain([plan.exact.len()]);
+        let header = bytes.len();
+        counts.for_each(|count| bytes.extend_from_slice(&(count as i32).to_le_bytes()));
+        bytes.resize(header + HEADER, 0);
+        for group in &plan.groups {
+            self.pack_offsets(group, &mut bytes);
+            for &q in group {
+                for lane in 0..lanes {
+                    bytes.extend((0..QUAD).map(|i| valid(lane).map_or(0, |o| self.weight(o, q, i)) as i8 as u8));
+                }
+            }
+        }
+        for &q in &plan.exact {
+            self.pack_offsets(&[q], &mut bytes);
+            for pair in [0, 2] {
+                for lane in 0..lanes {
+                    for i in [pair, pair + 1] {
+                        let w = valid(lane).map_or(0, |o| self.weight(o, q, i)) as i16;
+                        bytes.extend_from_slice(&w.to_le_bytes());
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    fn pack_offsets(&self, group: &[usize], bytes: &mut Vec<u8>) {
+        let end = bytes.len() + OFFSETS;
+        group.iter().for_each(|&q| bytes.extend_from_slice(&(self.offset(q) as i32).to_le_bytes()));
+        bytes.resize(end, 0);
+    }
+
+    /// Byte offset of a quad in the window.
+    fn offset(&self, quad: usize) -> i64 {
+        let (outer, inner, k) = self.quads[quad];
+        outer as i64 * self.taps.outer_step + inner as i64 * self.taps.inner_step + k as i64
+    }
+
+    fn trip(&self, b: &mut KernelBuilder, header: Cursor, size: usize) -> Trip {
+        let (least, most) = (self.least[size], self.most[size]);
+        if least == most {
+            return Trip::Const(most as u32);
+        }
+        let addr = header.buf.at(header.at, header.offset + 4 * (LARGEST - size) as i64);
+        Trip::Value(b.index_load(addr, 4, 0, most as i64))
+    }
+
+    /// The windows of the quads of a group, whose offsets are at `w`.
+    fn windows(&self, b: &mut KernelBuilder, x: Cursor, w: Cursor, size: usize) -> Vec<Cursor> {
+        let farthest = (0..self.quads.len()).map(|q| self.offset(q)).max().unwrap_or(0);
+        (0..size)
+            .map(|i| {
+                let offset = b.index_load(w.buf.at(w.at, w.offset + 4 * i as i64), 4, 0, farthest);
+                x.moved(b, offset)
+            })
+            .collect()
+    }
+
+    fn unsigned(&self, b: &mut KernelBuilder, codes: Value) -> Value {
+        if self.flip() == 0 {
+            return codes;
+        }
+        let flip = b.splat_i8(0x80);
+        b.binary(BinOp::Xor, codes, flip)
+    }
+}
+
+/// Instructions for each quad and four channels: a product and an addition per quad, widening and addition per group.
+fn cost(plan: &Plan) -> f64 {
+    let groups: usize = plan.groups.iter().map(|g| 2 * g.len() + 1).sum();
+    groups as f64 + 5.5 * plan.exact.len() as f64
+}
+
+/// The same for the exact tile: two products, two additions, its share of widening and broadcasting.
+fn exact_cost() -> f64 {
+    4.6
+}
+
+impl Core for Grouped<'_> {
+    fn pixels(&self, panel: &Panel) -> usize {
+        pixels_for(panel.vectors())
+    }
+
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
+        let vectors = panel.vectors();
+        let step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
+        let bias: Vec<Value> =
+            (0..vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
+        let mut state: Vec<Value> = (0..pixels).flat_map(|_| bias.iter().copied()).collect();
+        let header = w.plus((vectors * VL) as i64);
+        let w = header.plus(HEADER as i64);
+        let ones = b.splat_i16(1);
+        state.push(w.at);
+        for size in (0..=LARGEST).rev().filter(|&size| self.most[size] > 0) {
+            let trip = self.trip(b, header, size);
+            let quads = size.max(1);
+            let bytes = OFFSETS + quads * vectors * VL * if size == 0 { 2 } else { 1 };
+            let bytes = b.index(bytes as i64);
+            state = b.loop_carried(trip, 1, &state, |b, _, carried| {
+                let (at, mut acc) = (carried[carried.len() - 1], carried[..carried.len() - 1].to_vec());
+                let w = Cursor { at, ..w };
+                let x = self.windows(b, x, w, quads);
+                let w = w.plus(OFFSETS as i64);
+                for (p, acc) in acc.chunks_mut(vectors).enumerate() {
+                    let x: Vec<Cursor> = x.iter().map(|x| x.plus(p as i64 * step)).collect();
+                    if size == 0 { self.widened(b, acc, x[0], w) } else { self.summed(b, acc, &x, w, ones) }
+                }
+                // The number of groups of a panel is data, so the range of this address is not derived from it.
+                acc.push(b.index_add(at, bytes));
+                acc
+            });
+        }
+        state.pop();
+        state
+    }
+}
+
+impl Grouped<'_> {
+    /// Adds the quads at `x`, summed in 16 bits, to the accumulators of one pixel.
+    fn summed(&self, b: &mut KernelBuilder, acc: &mut [Value], x: &[Cursor], w: Cursor, ones: Value) {
+        let mut sums: Vec<Value> = Vec::new();
+        for (q, x) in x.iter().enumerate() {
+            let codes = b.broadcast32(Lane::I8, x.buf.at(x.at, x.offset));
+            let codes = self.unsigned(b, codes);
+            for v in 0..acc.len() {
+                let weights = b.load(Lane::I8, VL, w.buf.at(w.at, w.offset + ((q * acc.len() + v) * VL) as i64));
+                let products = b.binary(BinOp::MaddUbs, codes, weights);
+                if q == 0 {
+                    sums.push(products);
+                } else {
+                    sums[v] = b.binary(BinOp::Add, sums[v], products);
+                }
+            }
+        }
+        for (acc, sum) in acc.iter_mut().zip(sums) {
+            *acc = b.madd16_acc(*acc, sum, ones);
+        }
+    }
+
+    /// Adds one quad, widened before it is multiplied.
+    fn widened(&self, b: &mut KernelBuilder, acc: &mut [Value], x: Cursor, w: Cursor) {
+        let codes = b.load(Lane::I8, QUAD, x.buf.at(x.at, x.offset));
+        let codes = self.unsigned(b, codes);
+        let codes = b.unary(UnOp::WidenLowU, codes);
+        let codes = b.unary(UnOp::Bitcast(Lane::I32), codes);
+        for pair in 0..2 {
+            let two = b.broadcast_lane(codes, pair);
+            let two = b.unary(UnOp::Bitcast(Lane::I16), two);
+            for v in 0..acc.len() {
+                let offset = w.offset + ((pair as usize * acc.len() + v) * VL) as i64;
+                let weights = b.load(Lane::I16, VL, w.buf.at(w.at, offset));
+                acc[v] = b.madd16_acc(acc[v], two, weights);
+            }
+        }
+    }
+}
