@@ -3,6 +3,7 @@
 use egg::Id;
 use qcc_dsl::VarId;
 use qcc_ops::{AttrValue, Attrs, Op};
+use std::rc::Rc;
 
 /// What one variable stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +17,7 @@ pub(crate) enum Binding {
     /// An attribute's value; `None` where the operator may leave it out and does.
     Attr(Option<AttrValue>),
     /// A bundle of attributes.
-    Attrs(Attrs),
+    Attrs(Rc<Attrs>),
     /// An operator.
     Op(Op),
 }

@@ -88,7 +88,7 @@ impl<'a> Instance<'a> {
 
     fn attrs_of(&self, node: &Node) -> Result<Attrs, String> {
         match node.children().last().map(|&c| &self.data(c).kind) {
-            Some(Kind::Attrs(k)) => Ok(self.egraph.analysis.tables.get_attrs(*k).clone()),
+            Some(Kind::Attrs(k)) => Ok(Attrs::clone(self.egraph.analysis.tables.get_attrs(*k))),
             _ => Err("a call without attributes".into()),
         }
     }
@@ -259,7 +259,7 @@ impl<'a> Instance<'a> {
 
     fn attributes(&mut self, op: Op, expr: &AttrExpr) -> Result<Attrs, String> {
         let mut attrs = match expr.base.map(|var| self.bindings.get(var)) {
-            Some(Some(Binding::Attrs(base))) => base.clone(),
+            Some(Some(Binding::Attrs(base))) => Attrs::clone(base),
             None => Attrs::new(),
             Some(_) => return Err("an unbound bundle of attributes".into()),
         };

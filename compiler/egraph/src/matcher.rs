@@ -10,6 +10,7 @@ use crate::tables::Call;
 use egg::Id;
 use qcc_dsl::{ArgPattern, AttrMatch, AttrRest, OpMatch, OpPattern, Pattern, Rule};
 use qcc_ops::{Arity, AttrValue, Attrs, Op};
+use std::rc::Rc;
 
 /// A constant is compared with a number in a pattern if it has at most so many elements or is a constant of the model.
 const NUMBER_ELEMENTS: usize = 4096;
@@ -27,6 +28,17 @@ struct Goals<'a> {
     then: Option<&'a Goals<'a>>,
 }
 
+/// What the search of one rule found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Matches whose guards are still to be evaluated.
+    pub(crate) matches: Vec<Bindings>,
+    /// How often each guard said no already.
+    pub(crate) refused: Vec<usize>,
+    /// Whether the budget cut the matches short.
+    pub(crate) cut: bool,
+}
+
 /// The search of one rule.
 pub(crate) struct Search<'a> {
     /// The e-graph, rebuilt.
@@ -38,13 +50,13 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// All matches with the first root in one of `first`, in order; the flag says whether the budget cut them short.
-    pub(crate) fn run(&self, rule: &'a Rule, first: &[Id], all: &[Id]) -> (Vec<Bindings>, bool) {
-        let mut found = Vec::new();
+    /// All matches with the first root in one of `first`, in order.
+    pub(crate) fn run(&self, rule: &'a Rule, first: &[Id], all: &[Id]) -> Found {
+        let mut found = Found { refused: vec![0; rule.guards.len()], ..Found::default() };
         let mut bindings = Bindings::new(rule.vars.len());
         self.root(rule, 0, first, all, &mut bindings, &mut found);
-        let cut = found.len() >= self.budget;
-        (found, cut)
+        found.cut = found.matches.len() >= self.budget;
+        found
     }
 
     fn root(
@@ -54,42 +66,34 @@ impl<'a> Search<'a> {
         classes: &[Id],
         all: &[Id],
         bindings: &mut Bindings,
-        found: &mut Vec<Bindings>,
+        found: &mut Found,
     ) {
         let Some(pattern) = rule.roots.get(index) else {
-            if !found.iter().rev().take(1).any(|last| same(last, bindings)) {
-                found.push(bindings.clone());
+            if let Some(guard) = early::refusal(self.egraph, rule, bindings) {
+                found.refused[guard] += 1;
+            } else if !found.matches.last().is_some_and(|last| same(last, bindings)) {
+                found.matches.push(bindings.clone());
             }
             return;
         };
         for &class in classes {
-            if found.len() >= self.budget {
+            if found.matches.len() >= self.budget {
                 return;
-            }
-            if !self.may_match(pattern, class) {
-                continue;
             }
             bindings.roots.push(class);
             let goals = Goals { now: &[Goal { pattern, class }], then: None };
             self.solve(&goals, bindings, &mut |bindings| {
                 self.root(rule, index + 1, all, all, bindings, found);
-                found.len() < self.budget
+                found.matches.len() < self.budget
             });
             bindings.roots.pop();
         }
     }
 
-    fn may_match(&self, pattern: &Pattern, class: Id) -> bool {
-        match pattern {
-            Pattern::Op(op) => self.nodes(op, class).next().is_some(),
-            Pattern::Bind(_, inner) => self.may_match(inner, class),
-            _ => self.egraph[class].data.ty().is_some(),
-        }
-    }
-
     /// Nodes of a class that a call may match, with the operator. Outputs of a tuple are looked at through their tuple.
     fn nodes<'s>(&'s self, pattern: &'s OpPattern, class: Id) -> impl Iterator<Item = (&'s Node, Call)> + 's {
-        self.egraph[class].iter().flat_map(move |node| {
+        let egraph = self.egraph;
+        egraph[class].iter().flat_map(move |node| {
             let direct = match node.op {
                 OpId::Call(_) if pattern.output == 0 => Some(node),
                 _ => None,
@@ -98,15 +102,18 @@ impl<'a> Search<'a> {
                 OpId::Proj(i) if i == pattern.output => Some(node.children[0]),
                 _ => None,
             };
-            let through = tuple.into_iter().flat_map(|t| self.egraph[t].iter());
-            direct.into_iter().chain(through).filter_map(|node| {
+            let through = tuple.into_iter().flat_map(move |t| egraph[t].iter());
+            direct.into_iter().chain(through).filter_map(move |node| {
                 let OpId::Call(index) = node.op else { return None };
-                let call = self.egraph.analysis.tables.get_call(index);
+                let call = egraph.analysis.tables.get_call(index);
                 let fits = match &pattern.op {
                     OpMatch::One(op) => *op == call.op,
                     OpMatch::Class(_, ops) => ops.contains(&call.op),
                 };
-                (fits && call.regions.is_none()).then_some((node, call))
+                // A term that equals one of its own operands has no form that the operand lacks, but rules that move a
+                // function into a kernel would move it again and again.
+                let loops = fits && call.op.name != "Fused" && node.inputs().iter().any(|&c| egraph.find(c) == class);
+                (fits && call.regions.is_none() && !loops).then_some((node, call))
             })
         })
     }
@@ -212,7 +219,7 @@ impl<'a> Search<'a> {
     fn attributes(
         &self,
         pattern: &OpPattern,
-        attrs: &Attrs,
+        attrs: &Rc<Attrs>,
         index: usize,
         bindings: &mut Bindings,
         then: &mut dyn FnMut(&mut Bindings) -> bool,
@@ -234,8 +241,14 @@ impl<'a> Search<'a> {
             AttrRest::None | AttrRest::Ignore => then(bindings),
             AttrRest::Bind(var) => {
                 let named = |name: &str| pattern.attrs.named.iter().any(|(n, _)| n == name);
-                let rest = attrs.iter().filter(|(n, _)| !named(n)).map(|(n, v)| (n.to_string(), v.clone()));
-                self.bind(var, Binding::Attrs(rest.collect()), bindings, |b| then(b))
+                let rest = match pattern.attrs.named.is_empty() {
+                    true => attrs.clone(),
+                    false => {
+                        let rest = attrs.iter().filter(|(n, _)| !named(n)).map(|(n, v)| (n.to_string(), v.clone()));
+                        Rc::new(rest.collect())
+                    }
+                };
+                self.bind(var, Binding::Attrs(rest), bindings, |b| then(b))
             }
         }
     }
@@ -353,5 +366,44 @@ pub(crate) fn heads(pattern: &Pattern) -> Option<Vec<Op>> {
         Pattern::Op(OpPattern { op: OpMatch::One(op), .. }) => Some(vec![*op]),
         Pattern::Op(OpPattern { op: OpMatch::Class(_, ops), .. }) => Some(ops.clone()),
         _ => None,
+    }
+}
+
+mod early {
+    //! Guards that need no computation, evaluated before a match is kept.
+
+    use super::EGraph;
+    use crate::bindings::{Binding, Bindings};
+    use qcc_dsl::{Builtin, Meta, Rule};
+
+    /// The first guard that says no, if it and all before it are of the simple kind.
+    pub(super) fn refusal(egraph: &EGraph, rule: &Rule, bindings: &Bindings) -> Option<usize> {
+        for (i, guard) in rule.guards.iter().enumerate() {
+            if !holds(egraph, &guard.condition, bindings)? {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// `None` if the condition is not simple.
+    fn holds(egraph: &EGraph, condition: &Meta, bindings: &Bindings) -> Option<bool> {
+        match condition {
+            Meta::Not(inner) => holds(egraph, inner, bindings).map(|b| !b),
+            Meta::Call(Builtin::Const, args) => {
+                let mut all = true;
+                for arg in args {
+                    let Meta::Var(var) = arg else { return None };
+                    all &= match bindings.get(*var)? {
+                        Binding::Value(id) => egraph[*id].data.constant.is_some(),
+                        Binding::Absent => true,
+                        Binding::Many(items) => items.iter().flatten().all(|&id| egraph[id].data.constant.is_some()),
+                        _ => return None,
+                    };
+                }
+                Some(all)
+            }
+            _ => None,
+        }
     }
 }

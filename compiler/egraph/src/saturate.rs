@@ -5,7 +5,7 @@ use crate::bindings::Bindings;
 use crate::encode::{self, Origin};
 use crate::instance::{Instance, Plan};
 use crate::language::OpId;
-use crate::matcher::{self, Search};
+use crate::matcher::{self, Found, Search};
 use crate::meta;
 use crate::report::{Report, RuleReport, StepReport, Stop};
 use egg::Id;
@@ -211,17 +211,22 @@ impl Run<'_> {
         let mut changed = false;
         for &i in active {
             let start = Instant::now();
-            let (found, cut) = self.search(i, matches, &index, &mut closures);
-            if cut {
+            let found = self.search(i, matches, &index, &mut closures);
+            if found.cut {
                 self.report.rules[i].cut += 1;
                 changed = true;
             } else {
                 self.seen[i] = log;
             }
             let report = &mut self.report.rules[i];
-            report.matches += found.len();
+            report.matches += found.matches.len() + found.refused.iter().sum::<usize>();
+            for (guard, &times) in
+                self.rules.rules[i].guards.iter().zip(&found.refused).filter(|(_, times)| **times > 0)
+            {
+                *report.refused.entry(guard.reason.clone()).or_default() += times;
+            }
             let mut planned = Vec::new();
-            for bindings in found {
+            for bindings in found.matches {
                 match plan(&mut self.egraph, &self.rules.rules[i], bindings) {
                     Ok(plan) if plan.is_known(&self.egraph) => {}
                     Ok(plan) => planned.push(plan),
@@ -259,14 +264,14 @@ impl Run<'_> {
         Ok(changed)
     }
 
-    /// Matches of a rule that can be new, and whether its budget cut them short.
+    /// Matches of a rule that can be new.
     fn search(
         &self,
         rule: usize,
         budget: usize,
         index: &Index,
         closures: &mut FxHashMap<(usize, usize), FxHashSet<Id>>,
-    ) -> (Vec<Bindings>, bool) {
+    ) -> Found {
         let seen = self.seen[rule];
         let rule = &self.rules.rules[rule];
         let depth = rule.roots.iter().map(matcher::depth).max().unwrap_or(0);

@@ -6,6 +6,7 @@ use qcc_ir::{Graph, text::content_hash};
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::Tensor;
 use rustc_hash::FxHashMap;
+use std::rc::Rc;
 
 /// An operator with the number of its outputs. Nodes with nested graphs are told apart by the index of their graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +23,7 @@ pub(crate) struct Call {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     calls: IndexSet<Call>,
-    attrs: IndexSet<Attrs>,
+    attrs: IndexSet<Rc<Attrs>>,
     consts: Vec<Tensor>,
     consts_by_hash: FxHashMap<u64, Vec<u32>>,
     /// Nested graphs of `If` nodes.
@@ -46,12 +47,12 @@ impl Tables {
     pub(crate) fn attrs(&mut self, attrs: &Attrs) -> u32 {
         match self.attrs.get_index_of(attrs) {
             Some(index) => index as u32,
-            None => self.attrs.insert_full(attrs.clone()).0 as u32,
+            None => self.attrs.insert_full(Rc::new(attrs.clone())).0 as u32,
         }
     }
 
     /// The bundle of a number.
-    pub(crate) fn get_attrs(&self, index: u32) -> &Attrs {
+    pub(crate) fn get_attrs(&self, index: u32) -> &Rc<Attrs> {
         &self.attrs[index as usize]
     }
 

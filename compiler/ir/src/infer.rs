@@ -76,7 +76,7 @@ pub fn infer(graph: &Graph) -> Result<TypedGraph, Vec<Diagnostic>> {
             }
             Node::Fused(node) => {
                 if node.inputs.iter().flatten().all(|v| out.types.contains_key(v)) {
-                    match infer_fused(node, &out.types) {
+                    match infer_fused(node, &out.types, &values) {
                         Ok((ty, body)) => {
                             out.types.insert(id.output(0), ty);
                             out.regions.insert(id, vec![body]);
@@ -210,13 +210,14 @@ fn with_input_types(region: &Graph, types: &[&TensorType]) -> Graph {
 fn infer_fused(
     node: &crate::FusedNode,
     types: &FxHashMap<ValueId, TensorType>,
+    values: &FxHashMap<ValueId, Tensor>,
 ) -> Result<(TensorType, TypedGraph), Vec<Diagnostic>> {
     let what = format!("kernel `{}`", node.name);
     let mut body_types: Vec<TensorType> = Vec::new();
     let core_inputs = node.core.as_ref().map_or(0, |c| c.inputs);
     if let Some(core) = &node.core {
-        let inputs: Vec<Option<InferInput<'_>>> =
-            node.inputs[..core_inputs].iter().map(|v| v.map(|v| InferInput { ty: &types[&v], value: None })).collect();
+        let input = |v: ValueId| InferInput { ty: &types[&v], value: values.get(&v) };
+        let inputs: Vec<Option<InferInput<'_>>> = node.inputs[..core_inputs].iter().map(|v| v.map(input)).collect();
         let mut attrs = core.attrs.clone();
         body_types.extend(core.op.infer(&inputs, &mut attrs, 1).map_err(|e| op_error(&what, e))?);
     }

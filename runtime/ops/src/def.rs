@@ -310,7 +310,8 @@ impl std::ops::Deref for Op {
 
 impl PartialEq for Op {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        // Names first: comparing empty domains is a call, and matchers compare operators all the time.
+        std::ptr::eq(self.0, other.0) || (self.0.name == other.0.name && self.0.domain == other.0.domain)
     }
 }
 

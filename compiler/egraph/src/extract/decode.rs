@@ -104,7 +104,7 @@ impl Decoder<'_> {
         let egraph = &self.saturated.egraph;
         let OpId::Call(call) = node.op else { return Err("a node that is no call".into()) };
         let attrs = match node.children.last().map(|&c| &egraph[c].data.kind) {
-            Some(Kind::Attrs(a)) => egraph.analysis.tables.get_attrs(*a).clone(),
+            Some(Kind::Attrs(a)) => Attrs::clone(egraph.analysis.tables.get_attrs(*a)),
             _ => return Err("a call without attributes".into()),
         };
         Ok((egraph.analysis.tables.get_call(call), attrs))
