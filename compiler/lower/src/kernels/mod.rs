@@ -7,6 +7,7 @@
 pub mod body;
 pub mod conv;
 mod depthwise;
+pub mod depthwise_f32;
 pub mod emit;
 mod grouped;
 pub mod layout;
@@ -17,6 +18,7 @@ mod pack;
 pub mod pool;
 mod product;
 pub mod reduce;
+pub mod softmax;
 mod split;
 mod sum;
 mod tile;

@@ -1,0 +1,140 @@
+//! Float kernels with a core of their own: interpreter and machine code agree bit for bit, both with the operators within
+//! the stated tolerance.
+
+mod reference;
+
+use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
+use qcc_lower::kernels::depthwise_f32::{self, DepthwiseF32Spec};
+use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
+use qcc_lower::kernels::softmax::{self, SoftmaxSpec};
+use qcc_ops::{AttrValue, Attrs};
+use qcc_tensor::Tensor;
+use reference::{Random, assert_close, assert_same, evaluate, op, run_tensors};
+
+fn moderate(random: &mut Random, dims: &[usize]) -> Tensor {
+    let n = dims.iter().product();
+    Tensor::new(dims.to_vec(), (0..n).map(|_| 4.0 * random.unit() - 2.0).collect::<Vec<f32>>())
+}
+
+fn ints(list: &[usize]) -> AttrValue {
+    AttrValue::Ints(list.iter().map(|&v| v as i64).collect())
+}
+
+#[test]
+fn depthwise_convolutions() {
+    let windows = [
+        ([1, 1], [1, 1], [1, 1], [0, 0, 0, 0]),
+        ([3, 3], [1, 1], [1, 1], [1, 1, 1, 1]),
+        ([3, 3], [2, 2], [1, 1], [0, 1, 1, 0]),
+        ([5, 5], [1, 2], [1, 1], [2, 2, 2, 2]),
+        ([3, 2], [2, 3], [2, 3], [2, 0, 2, 3]),
+        ([2, 7], [1, 1], [1, 1], [0, 3, 1, 3]),
+        ([1, 3], [1, 1], [1, 2], [0, 2, 0, 2]),
+    ];
+    let inputs = [[1, 7, 9, 1], [2, 6, 8, 3], [1, 5, 7, 4], [1, 7, 13, 8], [1, 5, 9, 17], [2, 5, 7, 40], [0, 5, 7, 4]];
+    for (kernel, strides, dilations, pads) in windows {
+        for [n, h, w, c] in inputs {
+            let mut random = Random(c as u64);
+            let x = moderate(&mut random, &[n, h, w, c]);
+            let weights = moderate(&mut random, &[c, 1, kernel[0], kernel[1]]);
+            let bias: Vec<f32> = (0..c).map(|i| i as f32 * 0.1 - 1.0).collect();
+            let attrs = Attrs::new()
+                .with("kernel_shape", ints(&kernel))
+                .with("strides", ints(&strides))
+                .with("dilations", ints(&dilations))
+                .with("pads", ints(&pads))
+                .with("group", AttrValue::Int(c as i64))
+                .with("layout", AttrValue::Str("NHWC".into()));
+            let core = op("Conv", &[Some(&x), Some(&weights)], attrs);
+            let output = TensorLayout::dense(n, core.shape()[1], core.shape()[2], c, Elem::F32);
+            let mut body = Body::identity();
+            let bias = body.operand(Operand::ChannelF32(bias));
+            body.push(Node::Binary(Fn2::Add, NodeId(0), bias));
+            let want = evaluate(&body, Some(&core), &[], &output);
+            let [top, left, bottom, right] = pads;
+            let halo = Halo { top, left, bottom, right };
+            let plain = TensorLayout::dense(n, h, w, c, Elem::F32).with_halo(halo);
+            let wide = TensorLayout { pitch: c + 3, first: 2, ..plain };
+            let bordered = output.with_halo(Halo { top: 1, left: 1, bottom: 0, right: 2 });
+            for (input, output) in [(plain, output), (wide, bordered)] {
+                let spec = DepthwiseF32Spec {
+                    name: "depthwise".into(),
+                    input,
+                    output,
+                    weights: weights.slice::<f32>().to_vec(),
+                    kernel,
+                    strides,
+                    dilations,
+                    pads: [top, left],
+                    body: body.clone(),
+                };
+                let generated = depthwise_f32::generate(&spec).expect("a kernel");
+                let got = run_tensors(&generated, &[(&x, &input, 0)], &[], &output);
+                assert_close(&format!("{spec:?}"), &got, &want, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_depthwise_convolution_needs_its_halo() {
+    let layout = TensorLayout::dense(1, 4, 4, 4, Elem::F32);
+    let spec = DepthwiseF32Spec {
+        name: "depthwise".into(),
+        input: layout,
+        output: layout,
+        weights: vec![1.0; 36],
+        kernel: [3, 3],
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [1, 1],
+        body: Body::identity(),
+    };
+    assert!(depthwise_f32::generate(&spec).expect_err("no halo").contains("halo"));
+    let few = DepthwiseF32Spec { weights: vec![1.0; 9], kernel: [1, 1], pads: [0, 0], ..spec };
+    assert!(depthwise_f32::generate(&few).expect_err("weights").contains("9 weights"));
+}
+
+#[test]
+fn softmax_over_the_last_axis() {
+    for c in [1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 64, 127, 1000] {
+        for rows in [1, 2, 7, 63] {
+            let mut random = Random(c as u64 * rows as u64);
+            let mut values: Vec<f32> = (0..rows * c).map(|_| 16.0 * random.unit() - 8.0).collect();
+            // One row far away from zero, one with an outlier.
+            values[..c].iter_mut().for_each(|v| *v += 3000.0);
+            let last = values.len() - 1;
+            values[last] = -1e30;
+            let x = Tensor::new([1, 1, rows, c], values);
+            let want = op("Softmax", &[Some(&x)], Attrs::new().with("axis", AttrValue::Int(3)));
+            let dense = TensorLayout::dense(1, 1, rows, c, Elem::F32);
+            let wide = TensorLayout { pitch: c + 5, first: 2, ..dense };
+            for (input, output) in [(dense, dense), (wide, dense), (dense, wide)] {
+                let spec = SoftmaxSpec { name: "softmax".into(), input, output, body: Body::identity() };
+                let generated = softmax::generate(&spec).expect("a kernel");
+                let got = run_tensors(&generated, &[(&x, &input, 255)], &[], &output);
+                assert_close(&format!("{spec:?}"), &got, &want, 2e-6);
+                let sums = got.slice::<f32>().chunks(c).map(|row| row.iter().sum::<f32>());
+                assert!(sums.into_iter().all(|s| (s - 1.0).abs() < 1e-5));
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_with_a_body_of_codes() {
+    for c in [3, 10, 16, 21] {
+        let x = moderate(&mut Random(9), &[2, 3, 2, c]);
+        let output = TensorLayout::dense(2, 3, 2, c, Elem::U8);
+        let mut body = Body::identity();
+        let scale = body.push(Node::F32(1.0 / 256.0));
+        body.push(Node::Quantize { x: NodeId(0), scale, zero_point: 0, to: Elem::U8 });
+        let input = TensorLayout { elem: Elem::F32, ..output };
+        let spec = SoftmaxSpec { name: "softmax".into(), input, output, body: body.clone() };
+        let got = run_tensors(&softmax::generate(&spec).expect("a kernel"), &[(&x, &input, 0)], &[], &output);
+        // The core alone, through the same kernel, then the operators: only the body is under test.
+        let plain = SoftmaxSpec { output: input, body: Body::identity(), ..spec };
+        let core = run_tensors(&softmax::generate(&plain).expect("a kernel"), &[(&x, &input, 0)], &[], &input);
+        assert_same("codes", &got, &evaluate(&body, Some(&core), &[], &output));
+    }
+}
