@@ -127,79 +127,80 @@ impl CostModel {
         let read =
             |rate: f64| -> f64 { inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * rate).sum() };
         let written = |rate: f64| -> f64 { outputs.iter().map(|t| bytes(t) * rate).sum() };
-        if is_core(op) {
-            return self.launch_ns + self.core(op, attrs, inputs, &outputs[0]) + written(self.byte_ns);
+        if is_core(op)
+            && let Some(core) = self.core(op, attrs, inputs, &outputs[0])
+        {
+            return self.launch_ns + core + written(self.byte_ns);
         }
         if is_move(op) {
             return self.launch_ns + read(self.move_ns) + written(self.move_ns);
         }
-        if op.elementwise && outputs.len() == 1 {
-            let x = inputs.iter().flatten().next().map(|i| i.ty.dtype);
-            return self.launch_ns + read(self.byte_ns) + written(self.byte_ns) + self.body_op(op, x, &outputs[0]);
+        let x = inputs.iter().flatten().next().map(|i| i.ty.dtype);
+        if op.elementwise
+            && outputs.len() == 1
+            && let Some(work) = self.body_op(op, x, &outputs[0])
+        {
+            return self.launch_ns + read(self.byte_ns) + written(self.byte_ns) + work;
         }
+        let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.map(|i| i.ty)).collect();
+        let macs = (op.macs)(&types, outputs, attrs) as f64;
         let most = inputs.iter().flatten().map(|i| elements(i.ty)).chain(outputs.iter().map(elements));
-        self.launch_ns + self.reference_ns * most.fold(1.0, f64::max)
+        self.launch_ns + self.reference_ns * most.fold(macs, f64::max)
     }
 
-    /// The core of a kernel: its arithmetic and the values it reads.
-    pub(crate) fn core(&self, op: Op, attrs: &Attrs, inputs: &[Option<Operand<'_>>], output: &TensorType) -> f64 {
+    /// The core of a kernel: its arithmetic and the values it reads; `None` if no kernel has such a core.
+    pub(crate) fn core(
+        &self,
+        op: Op,
+        attrs: &Attrs,
+        inputs: &[Option<Operand<'_>>],
+        output: &TensorType,
+    ) -> Option<f64> {
         let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.map(|i| i.ty)).collect();
         let macs = (op.macs)(&types, std::slice::from_ref(output), attrs) as f64;
         let operand = |i: usize| inputs.get(i).copied().flatten();
         let read: f64 = inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * self.byte_ns).sum();
-        let last = attrs.str("layout") == Some("NHWC");
-        let (Some(x), weights) = (operand(0), operand(1)) else { return self.reference_ns };
-        let whole = elements(x.ty).max(elements(output));
+        let (x, weights) = (operand(0)?, operand(1));
+        let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && is_fast(x.ty.dtype);
         let work = match op.name {
-            "Conv" | "IConv" => {
-                let constant = weights.is_some_and(|w| w.constant);
-                let group = attrs.int("group").unwrap_or(1) as usize;
-                let channels = x.ty.shape.last().copied().unwrap_or(1);
+            "Conv" | "IConv" if image && weights?.constant => {
                 let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
-                match () {
-                    () if !last || x.ty.rank() != 4 || !constant || !is_fast(x.ty.dtype) => macs * self.reference_ns,
-                    () if group == 1 => macs * rate,
-                    () if group == channels => macs * self.depthwise_mac_ns,
-                    () => macs * self.reference_ns,
-                }
+                macs * if attrs.int("group") == Some(1) { rate } else { self.depthwise_mac_ns }
             }
-            "IMatMul" => {
-                let fast = weights.is_some_and(|w| w.constant && w.ty.rank() == 2);
-                macs * if fast { self.integer_mac_ns } else { self.reference_ns }
-            }
-            "MatMul" => macs * if x.ty.dtype == DType::F32 { self.float_mac_ns } else { self.reference_ns },
-            "MaxPool" | "AveragePool" | "ISumPool" if last && x.ty.rank() == 4 && is_fast(x.ty.dtype) => {
+            "IMatMul" if weights?.constant && weights?.ty.rank() == 2 => macs * self.integer_mac_ns,
+            "MatMul" if x.ty.dtype == DType::F32 => macs * self.float_mac_ns,
+            "MaxPool" | "AveragePool" | "ISumPool" if image => {
                 let window: i64 = attrs.ints("kernel_shape").unwrap_or(&[]).iter().product();
                 elements(output) * window as f64 * self.window_ns
             }
-            "GlobalAveragePool" if last && is_fast(x.ty.dtype) => elements(x.ty) * self.window_ns,
-            "IReduceSum" => {
-                // Everything between the batch and the channels is summed.
-                let axes: Vec<i64> = (1..x.ty.rank() as i64 - 1).collect();
-                let fast = attrs.ints("axes") == Some(&axes);
-                if fast { elements(x.ty) * self.window_ns } else { whole * self.reference_ns }
+            "GlobalAveragePool" if image => elements(x.ty) * self.window_ns,
+            // Everything between the batch and the channels is summed.
+            "IReduceSum" if attrs.ints("axes")?.iter().copied().eq(1..x.ty.rank() as i64 - 1) => {
+                elements(x.ty) * self.window_ns
             }
-            _ => whole * self.reference_ns,
+            _ => return None,
         };
-        work + read
+        Some(work + read)
     }
 
-    /// An operator in the body of a kernel, for all elements of its result.
-    pub(crate) fn body_op(&self, op: Op, input: Option<DType>, output: &TensorType) -> f64 {
-        let known = |d: DType| is_fast(d) || matches!(d, DType::I32 | DType::Bool);
+    /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
+    pub(crate) fn body_op(&self, op: Op, input: Option<DType>, output: &TensorType) -> Option<f64> {
+        let known = |d: DType| is_fast(d) || d == DType::I32;
         if !known(output.dtype) || !input.is_none_or(known) {
-            return self.reference_ns * elements(output);
+            return None;
         }
         let rate = match op.name {
-            "Lookup" => self.lookup_ns,
-            "Div" | "Sqrt" | "Reciprocal" | "Mod" => self.divide_ns,
-            // A true division and a rounding.
-            "QuantizeLinear" => self.divide_ns,
-            "Exp" | "Log" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" | "Softplus" | "Elu" | "Selu" | "Pow" | "Sin"
-            | "Cos" => self.transcendental_ns,
-            _ => self.cheap_ns,
+            "Add" | "Sub" | "Mul" | "Neg" | "Abs" | "Min" | "Max" | "Relu" | "Clip" | "Identity" | "Floor" | "Ceil"
+            | "Round" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "DequantizeLinear" | "Requantize" => self.cheap_ns,
+            "Cast" if output.dtype == DType::F32 => self.cheap_ns,
+            // A true division.
+            "Div" | "Sqrt" | "Reciprocal" | "QuantizeLinear" => self.divide_ns,
+            "Exp" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" => self.transcendental_ns,
+            // Tables of codes; wider entries are not looked up by vectors.
+            "Lookup" | "Flip" if output.dtype.size() == 1 => self.lookup_ns,
+            _ => return None,
         };
-        rate * elements(output)
+        Some(rate * elements(output))
     }
 }
 

@@ -210,14 +210,17 @@ impl Context<'_> {
         let attrs = egraph.analysis.tables.get_attrs(*attrs);
         if call.op.elementwise && outputs.len() == 1 {
             let input = operands.iter().flatten().next().map(|o| o.ty.dtype);
-            let cost = self.model.body_op(call.op, input, &outputs[0]);
-            class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
+            if let Some(cost) = self.model.body_op(call.op, input, &outputs[0]) {
+                class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
+            }
         }
         if !self.closed {
             return;
         }
-        if cost::is_core(call.op) && outputs.len() == 1 {
-            let cost = self.model.core(call.op, attrs, &operands, &outputs[0]);
+        if cost::is_core(call.op)
+            && outputs.len() == 1
+            && let Some(cost) = self.model.core(call.op, attrs, &operands, &outputs[0])
+        {
             class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost });
         }
         let kernel = self.model.kernel(call.op, attrs, &operands, &outputs);
