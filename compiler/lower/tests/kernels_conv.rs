@@ -5,7 +5,7 @@
 use qcc_jit::{CpuFeatures, compile};
 use qcc_kernel::{interpret, verify};
 use qcc_lower::kernels::body::{Body, Node, Operand};
-use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, conv, matmul};
+use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, Target, conv, conv_for, matmul};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::{Arg, Generated};
 use qcc_ops::{AttrValue, Attrs, find_in};
@@ -277,8 +277,10 @@ fn buffers(p: &Problem, generated: &Generated) -> Vec<Vec<u8>> {
 
 fn check(case: &Case) {
     let p = problem(case);
-    let generated = conv(&p.spec).unwrap_or_else(|why| panic!("{case:?}: {why}"));
-    check_generated(case, &p, &generated);
+    for dot4 in [false, true] {
+        let generated = conv_for(&p.spec, Target { dot4 }).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+        check_generated(case, &p, &generated);
+    }
 }
 
 fn check_generated(case: &Case, p: &Problem, generated: &Generated) {

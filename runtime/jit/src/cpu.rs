@@ -24,9 +24,11 @@ impl CpuFeatures {
         detect!(
             enabled,
             "has_avx" = "avx",
+            "has_avx_vnni" = "avxvnni",
             "has_avx2" = "avx2",
             "has_avx512f" = "avx512f",
             "has_avx512vl" = "avx512vl",
+            "has_avx512vnni" = "avx512vnni",
             "has_bmi1" = "bmi1",
             "has_bmi2" = "bmi2",
             "has_fma" = "fma",
@@ -43,6 +45,12 @@ impl CpuFeatures {
     pub fn baseline() -> CpuFeatures {
         let x86 = vec!["has_sse3", "has_sse41", "has_ssse3"];
         CpuFeatures { enabled: if cfg!(target_arch = "x86_64") { x86 } else { Vec::new() } }
+    }
+
+    /// Whether the dot product of four bytes ([`qcc_kernel::Op::Dot4`]) is one instruction.
+    pub fn has_dot4(&self) -> bool {
+        let has = |name| self.enabled.contains(&name);
+        has("has_avx_vnni") || has("has_avx512vnni") && has("has_avx512vl")
     }
 
     /// Extensions as Cranelift calls them, in alphabetical order.

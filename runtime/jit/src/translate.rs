@@ -21,7 +21,9 @@ pub fn translate(kernel: &Kernel, isa: &dyn TargetIsa, func: &mut Function, fron
         .map(|i| b.ins().load(pointer, flags, bufs, (i * pointer.bytes() as usize) as i32))
         .collect();
     let x86 = isa.name() == "x64";
-    let mut t = Translator { kernel, b, bases, values: vec![None; kernel.types.len()], x86 };
+    let has = |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
+    let vnni = has("has_avx_vnni") || has("has_avx512vnni") && has("has_avx512vl");
+    let mut t = Translator { kernel, b, bases, values: vec![None; kernel.types.len()], x86, vnni };
     t.tasks(begin, end);
     t.b.seal_all_blocks();
     t.b.finalize(isa.frontend_config());
@@ -36,6 +38,8 @@ pub struct Translator<'k, 'f> {
     values: Vec<Option<ir::Value>>,
     /// Whether x86-only operations exist.
     pub x86: bool,
+    /// Whether the dot product of four bytes is one instruction, if written as the tree it is selected from.
+    pub vnni: bool,
 }
 
 impl Translator<'_, '_> {

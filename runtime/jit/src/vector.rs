@@ -184,6 +184,18 @@ impl Translator<'_, '_> {
     }
 
     fn dot4(&mut self, acc: ir::Value, a: ir::Value, b: ir::Value) -> ir::Value {
+        if self.vnni {
+            // The tree of `vpdpbusd`: the signed operand first.
+            let (bl, al) = (self.b.ins().swiden_low(b), self.b.ins().uwiden_low(a));
+            let (bh, ah) = (self.b.ins().swiden_high(b), self.b.ins().uwiden_high(a));
+            let (low, high) = (self.b.ins().imul(bl, al), self.b.ins().imul(bh, ah));
+            let sums = [low, high].map(|products| {
+                let (first, second) = (self.b.ins().swiden_low(products), self.b.ins().swiden_high(products));
+                self.b.ins().iadd_pairwise(first, second)
+            });
+            let dots = self.b.ins().iadd_pairwise(sums[0], sums[1]);
+            return self.b.ins().iadd(dots, acc);
+        }
         let (al, bl) = (self.b.ins().uwiden_low(a), self.b.ins().swiden_low(b));
         let (ah, bh) = (self.b.ins().uwiden_high(a), self.b.ins().swiden_high(b));
         let (low, high) = (self.madd16(al, bl), self.madd16(ah, bh));

@@ -67,26 +67,61 @@ pub struct MatMulSpec {
     pub body: Body,
 }
 
-/// A kernel that computes the convolution.
+/// What the CPU a kernel is meant for does well. Any kernel runs on any CPU and gives the same result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The dot product of four bytes is one instruction (VNNI on x86-64).
+    pub dot4: bool,
+}
+
+impl Target {
+    /// The CPU this process runs on.
+    pub fn host() -> Target {
+        #[cfg(target_arch = "x86_64")]
+        let dot4 = std::is_x86_feature_detected!("avxvnni")
+            || std::is_x86_feature_detected!("avx512vnni") && std::is_x86_feature_detected!("avx512vl");
+        #[cfg(not(target_arch = "x86_64"))]
+        let dot4 = false;
+        Target { dot4 }
+    }
+}
+
+/// A kernel that computes the convolution, for a CPU of which nothing is known.
 ///
 /// # Errors
 /// Why there is no fast kernel for it.
 pub fn conv(spec: &ConvSpec) -> Result<Generated, String> {
+    conv_for(spec, Target::default())
+}
+
+/// A kernel that computes the convolution.
+///
+/// # Errors
+/// Why there is no fast kernel for it.
+pub fn conv_for(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     check(spec)?;
-    if spec.is_depthwise() { depthwise::generate(spec) } else { product::generate(spec) }
+    if spec.is_depthwise() { depthwise::generate(spec) } else { product::generate(spec, target) }
+}
+
+/// A kernel that computes the matrix product, for a CPU of which nothing is known.
+///
+/// # Errors
+/// Why there is no fast kernel for it.
+pub fn matmul(spec: &MatMulSpec) -> Result<Generated, String> {
+    matmul_for(spec, Target::default())
 }
 
 /// A kernel that computes the matrix product: a convolution with a kernel of one pixel.
 ///
 /// # Errors
 /// Why there is no fast kernel for it.
-pub fn matmul(spec: &MatMulSpec) -> Result<Generated, String> {
+pub fn matmul_for(spec: &MatMulSpec, target: Target) -> Result<Generated, String> {
     let (k, n) = (spec.input.c, spec.output.c);
     if spec.weights.len() != k * n {
         return Err(format!("{} weights for a {k} x {n} matrix", spec.weights.len()));
     }
     let weights = (0..n).flat_map(|o| (0..k).map(move |i| spec.weights[i * n + o])).collect();
-    conv(&ConvSpec {
+    let spec = ConvSpec {
         input: spec.input,
         output: spec.output,
         kernel: [1, 1],
@@ -100,7 +135,8 @@ pub fn matmul(spec: &MatMulSpec) -> Result<Generated, String> {
         bias: spec.bias.clone(),
         input_range: spec.input_range,
         body: spec.body.clone(),
-    })
+    };
+    conv_for(&spec, target)
 }
 
 impl ConvSpec {
@@ -142,6 +178,16 @@ impl ConvSpec {
         let sum = self.codes_of(o).iter().fold(0i32, |sum, &w| sum.wrapping_add(i32::from(w) - zero));
         let bias = self.bias.get(o).copied().unwrap_or(0);
         bias.wrapping_sub(input_zero.wrapping_mul(sum))
+    }
+
+    /// What is added to an input code so that it is not negative.
+    pub fn flip(&self) -> i32 {
+        if self.input.elem == Elem::I8 { 128 } else { 0 }
+    }
+
+    /// Whether every weight, its zero point subtracted, is a signed byte.
+    pub fn has_signed_bytes(&self) -> bool {
+        (0..self.output.c).map(|o| self.weight_range(o)).all(|(lo, hi)| lo >= -128 && hi <= 127)
     }
 
     /// Lowest and highest weight of an output channel, its zero point subtracted.
@@ -216,6 +262,5 @@ fn check(spec: &ConvSpec) -> Result<(), String> {
     if i32::try_from(far).is_err() {
         return Err(format!("a tensor of {far} bytes"));
     }
-    debug_assert!(matches!(x.elem, Elem::U8 | Elem::I8));
     Ok(())
 }

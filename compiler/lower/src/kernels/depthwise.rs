@@ -6,7 +6,7 @@
 use qcc_kernel::{BinOp, KernelBuilder, Lane, VL, Value};
 
 use super::Generated;
-use super::conv::ConvSpec;
+use super::conv::{ConvSpec, Target};
 use super::layout::Elem;
 use super::product;
 use super::walk::{self, Core, Cursor, LANES, Panel, WIDEST};
@@ -27,7 +27,7 @@ const MOST_TAPS: usize = 81;
 pub fn generate(spec: &ConvSpec) -> Result<Generated, String> {
     let depthwise = Depthwise::of(spec);
     if depthwise.taps.len() > MOST_TAPS {
-        return product::generate(spec);
+        return product::generate(spec, Target::default());
     }
     let mut constants = Vec::new();
     let mut panels = Vec::new();

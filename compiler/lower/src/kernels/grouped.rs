@@ -8,10 +8,9 @@ use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, UnOp, VL, Value};
 
 use super::Generated;
 use super::conv::ConvSpec;
-use super::layout::Elem;
 use super::overflow::{LARGEST, Load, Plan, plan};
-use super::pack::{Taps, panels};
-use super::tile::pixels_for;
+use super::pack::{Taps, Unit, panels};
+use super::tile::{flipped, pixels_for};
 use super::walk::{self, Core, Cursor, LANES, Panel};
 
 /// Codes of a quad.
@@ -19,6 +18,9 @@ const QUAD: usize = 4;
 
 /// Quads of a window from which the loops over groups pay.
 const FEWEST_QUADS: usize = 12;
+
+/// Pixels from which addresses that are data are computed for enough products.
+const FEWEST_PIXELS: usize = 2;
 
 /// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
 const WORTH: f64 = 0.9;
@@ -29,15 +31,11 @@ const HEADER: usize = 32;
 /// Bytes of the offsets of a group.
 const OFFSETS: usize = 16;
 
-/// The kernel, if sums in 16 bits are possible and pay.
+/// The kernel, if sums in 16 bits pay. All weights are signed bytes.
 pub fn generate(spec: &ConvSpec, taps: &Taps) -> Option<Result<Generated, String>> {
     let quads = quads(taps);
-    if quads.len() < FEWEST_QUADS {
-        return None;
-    }
-    let all = 0..spec.output.c;
-    let zeros = all.clone().map(|o| spec.weight_range(o));
-    if zeros.into_iter().any(|(lo, hi)| lo < -128 || hi > 127) {
+    let pixels = spec.output.n * spec.output.h * spec.output.w;
+    if quads.len() < FEWEST_QUADS || pixels < FEWEST_PIXELS {
         return None;
     }
     let grouped = Grouped { spec, taps, quads, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
@@ -101,11 +99,6 @@ impl<'s> Grouped<'s> {
         }
     }
 
-    /// What is added to a code so that it is not negative.
-    fn flip(&self) -> i32 {
-        if self.spec.input.elem == Elem::I8 { 128 } else { 0 }
-    }
-
     fn plan(&self, panel: &Panel, first: usize) -> Plan {
         let loads: Vec<Vec<Load>> = (0..self.quads.len())
             .map(|q| {
@@ -114,7 +107,7 @@ impl<'s> Grouped<'s> {
             })
             .collect();
         // Padding holds the zero point, which the range of the codes need not contain.
-        plan(&loads, self.spec.input_range.1.max(self.spec.input_zero) + self.flip())
+        plan(&loads, self.spec.input_range.1.max(self.spec.input_zero) + self.spec.flip())
     }
 
     fn pack(&self, panel: &Panel, first: usize, plan: &Plan) -> Vec<u8> {
@@ -122,7 +115,7 @@ impl<'s> Grouped<'s> {
         let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
         let mut bytes = Vec::new();
         for lane in 0..lanes {
-            let bias = valid(lane).map_or(0, |o| self.spec.folded_bias(o, self.spec.input_zero + self.flip()));
+            let bias = valid(lane).map_or(0, |o| self.spec.folded_bias(o, self.spec.input_zero + self.spec.flip()));
             bytes.extend_from_slice(&bias.to_le_bytes());
         }
         let counts = (1..=LARGEST).rev().map(|size| plan.count(size)).chain([plan.exact.len()]);
@@ -182,14 +175,6 @@ impl<'s> Grouped<'s> {
             })
             .collect()
     }
-
-    fn unsigned(&self, b: &mut KernelBuilder, codes: Value) -> Value {
-        if self.flip() == 0 {
-            return codes;
-        }
-        let flip = b.splat_i8(0x80);
-        b.binary(BinOp::Xor, codes, flip)
-    }
 }
 
 /// Instructions for each quad and four channels: a product and an addition per quad, widening and addition per group.
@@ -205,7 +190,7 @@ fn exact_cost() -> f64 {
 
 impl Core for Grouped<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(panel.vectors())
+        pixels_for(Unit::Pair, panel.vectors())
     }
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
@@ -248,7 +233,7 @@ impl Grouped<'_> {
         let mut sums: Vec<Value> = Vec::new();
         for (q, x) in x.iter().enumerate() {
             let codes = b.broadcast32(Lane::I8, x.buf.at(x.at, x.offset));
-            let codes = self.unsigned(b, codes);
+            let codes = flipped(b, self.spec.input.elem, codes);
             for v in 0..acc.len() {
                 let weights = b.load(Lane::I8, VL, w.buf.at(w.at, w.offset + ((q * acc.len() + v) * VL) as i64));
                 let products = b.binary(BinOp::MaddUbs, codes, weights);
@@ -267,7 +252,7 @@ impl Grouped<'_> {
     /// Adds one quad, widened before it is multiplied.
     fn widened(&self, b: &mut KernelBuilder, acc: &mut [Value], x: Cursor, w: Cursor) {
         let codes = b.load(Lane::I8, QUAD, x.buf.at(x.at, x.offset));
-        let codes = self.unsigned(b, codes);
+        let codes = flipped(b, self.spec.input.elem, codes);
         let codes = b.unary(UnOp::WidenLowU, codes);
         let codes = b.unary(UnOp::Bitcast(Lane::I32), codes);
         for pair in 0..2 {

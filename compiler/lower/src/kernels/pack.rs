@@ -1,18 +1,26 @@
 //! Packing of weights: which output channels are computed together, and in which order their weights are read.
 //!
-//! The taps of a window are *runs*: bytes that follow each other in the input. A run is read eight codes at a time,
-//! widened to i16 and multiplied two codes (a pair) at a time. Packed weights follow the same order: for every pair and
-//! every four output channels one register `(w[o][k], w[o][k + 1])`, i16. What a run reads beyond its taps is multiplied
-//! by zero.
+//! The taps of a window are *runs*: bytes that follow each other in the input. One instruction multiplies a [`Unit`] of a
+//! run with the weights of four output channels, one register `(w[o][k], w[o][k + 1], ..)`; packed weights follow the
+//! order of runs, units, channels. What a run reads beyond its taps is multiplied by zero.
 
 use super::conv::ConvSpec;
 use super::walk::{LANES, Panel, WIDEST};
 
-/// Codes read at once.
-pub const CHUNK: usize = 8;
+/// Units of a run computed in one iteration.
+pub const CHUNK: usize = 4;
 
 /// Up to this many bytes between pixels, a kernel row is one run even if not every byte of a pixel is a channel.
 const NARROW_PIXEL: usize = 8;
+
+/// The codes of a window that are multiplied at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Two codes widened to i16, with i16 weights.
+    Pair,
+    /// Four unsigned codes, with i8 weights.
+    Quad,
+}
 
 /// How the taps of one window lie in the input: `outer` times `inner` runs of `run` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +39,16 @@ pub struct Taps {
     column: usize,
     /// Channels of a group.
     channels: usize,
+}
+
+impl Unit {
+    /// How many.
+    pub const fn codes(self) -> usize {
+        match self {
+            Unit::Pair => 2,
+            Unit::Quad => 4,
+        }
+    }
 }
 
 impl Taps {
@@ -59,19 +77,9 @@ impl Taps {
         (k < self.run && c < self.channels).then_some([outer, inner + column, c])
     }
 
-    /// Whole chunks of a run.
-    pub fn chunks(&self) -> usize {
-        self.run / CHUNK
-    }
-
-    /// Pairs behind the whole chunks.
-    pub fn rest(&self) -> usize {
-        (self.run % CHUNK).div_ceil(2)
-    }
-
-    /// Pairs of one run.
-    pub fn pairs(&self) -> usize {
-        self.run.div_ceil(2)
+    /// Units of one run.
+    pub fn units(&self, unit: Unit) -> usize {
+        self.run.div_ceil(unit.codes())
     }
 }
 
@@ -93,38 +101,38 @@ pub fn panels(spec: &ConvSpec) -> Vec<Panel> {
 }
 
 /// The panels and their packed constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps) -> (Vec<Panel>, Vec<u8>) {
+pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit) -> (Vec<Panel>, Vec<u8>) {
     let mut panels = panels(spec);
     let mut bytes = Vec::new();
     for panel in &mut panels {
         panel.offset = bytes.len();
         for i in 0..panel.repeat {
-            pack_panel(spec, taps, panel, panel.first + i * panel.channel_step, &mut bytes);
+            pack_panel(spec, taps, unit, panel, panel.first + i * panel.channel_step, &mut bytes);
         }
         panel.stride = (bytes.len() - panel.offset) / panel.repeat;
     }
     (panels, bytes)
 }
 
-fn pack_panel(spec: &ConvSpec, taps: &Taps, panel: &Panel, first: usize, bytes: &mut Vec<u8>) {
+fn pack_panel(spec: &ConvSpec, taps: &Taps, unit: Unit, panel: &Panel, first: usize, bytes: &mut Vec<u8>) {
     let lanes = panel.vectors() * LANES;
     let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
+    let zero = spec.input_zero + if unit == Unit::Quad { spec.flip() } else { 0 };
     for lane in 0..lanes {
-        let bias = valid(lane).map_or(0, |o| spec.folded_bias(o, spec.input_zero));
+        let bias = valid(lane).map_or(0, |o| spec.folded_bias(o, zero));
         bytes.extend_from_slice(&bias.to_le_bytes());
     }
     let weight = |o: usize, outer, inner, k| match taps.tap(outer, inner, k) {
         Some([row, column, c]) => spec.weight(o, c, row, column),
         None => 0,
     };
-    for outer in 0..taps.outer {
-        for inner in 0..taps.inner {
-            for pair in 0..taps.pairs() {
-                for lane in 0..lanes {
-                    for k in [2 * pair, 2 * pair + 1] {
-                        let w = valid(lane).map_or(0, |o| weight(o, outer, inner, k));
-                        bytes.extend_from_slice(&(w as i16).to_le_bytes());
-                    }
+    let runs = (0..taps.outer).flat_map(|outer| (0..taps.inner).map(move |inner| (outer, inner)));
+    for (outer, inner) in runs {
+        for first in (0..taps.run).step_by(unit.codes()) {
+            for lane in 0..lanes {
+                for k in first..first + unit.codes() {
+                    let w = valid(lane).map_or(0, |o| weight(o, outer, inner, k)) as i16;
+                    bytes.extend_from_slice(&w.to_le_bytes()[..4 / unit.codes()]);
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use qcc_kernel::{KernelBuilder, Value};
 
-use super::conv::ConvSpec;
-use super::pack::{Taps, pack};
+use super::conv::{ConvSpec, Target};
+use super::pack::{Taps, Unit, pack};
 use super::tile::{Tile, accumulate, pixels_for};
 use super::walk::{self, Core, Cursor, Panel};
 use super::{Generated, grouped};
@@ -12,28 +12,34 @@ use super::{Generated, grouped};
 ///
 /// # Errors
 /// A body that does not fit the output.
-pub fn generate(spec: &ConvSpec) -> Result<Generated, String> {
+pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let taps = Taps::of(spec);
-    if let Some(generated) = grouped::generate(spec, &taps) {
+    let signed = spec.has_signed_bytes();
+    let unit = if target.dot4 && signed { Unit::Quad } else { Unit::Pair };
+    if unit == Unit::Pair
+        && signed
+        && let Some(generated) = grouped::generate(spec, &taps)
+    {
         return generated;
     }
-    let (panels, constants) = pack(spec, &taps);
-    walk::generate(spec, &Product { spec, taps }, &panels, constants)
+    let (panels, constants) = pack(spec, &taps, unit);
+    walk::generate(spec, &Product { spec, taps, unit }, &panels, constants)
 }
 
 struct Product<'s> {
     spec: &'s ConvSpec,
     taps: Taps,
+    unit: Unit,
 }
 
 impl Core for Product<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(panel.vectors())
+        pixels_for(self.unit, panel.vectors())
     }
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
         let pixel_step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
-        let (taps, elem) = (self.taps, self.spec.input.elem);
-        accumulate(b, &Tile { taps, elem, pixel_step, vectors: panel.vectors(), pixels }, x, w)
+        let (taps, unit, elem) = (self.taps, self.unit, self.spec.input.elem);
+        accumulate(b, &Tile { taps, unit, elem, pixel_step, vectors: panel.vectors(), pixels }, x, w)
     }
 }

@@ -1,9 +1,9 @@
 //! The register tile of a matrix product: a few pixels times a panel of output channels, accumulated over all taps.
 
-use qcc_kernel::{KernelBuilder, Lane, UnOp, VL, Value};
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, UnOp, VL, Value};
 
 use super::layout::Elem;
-use super::pack::{CHUNK, Taps};
+use super::pack::{CHUNK, Taps, Unit};
 use super::walk::Cursor;
 
 /// Chunks of all runs together up to which loops over the taps are unrolled.
@@ -14,6 +14,8 @@ const UNROLLED_CHUNKS: usize = 6;
 pub struct Tile {
     /// The taps of each window.
     pub taps: Taps,
+    /// What is multiplied at once.
+    pub unit: Unit,
     /// Type of the input codes.
     pub elem: Elem,
     /// Bytes between the windows of adjacent output pixels.
@@ -24,13 +26,18 @@ pub struct Tile {
     pub pixels: usize,
 }
 
-/// Pixels of a tile with that many registers of accumulators a pixel.
-pub const fn pixels_for(vectors: usize) -> usize {
-    match vectors {
-        1 => 6,
-        2 => 4,
-        3 => 3,
-        _ => 2,
+/// Pixels of a tile with that many registers of accumulators a pixel: what fits the registers, and is enough to hide the
+/// latency of the products.
+pub const fn pixels_for(unit: Unit, vectors: usize) -> usize {
+    match (unit, vectors) {
+        (Unit::Pair, 1) => 6,
+        (Unit::Pair, 2) => 4,
+        (Unit::Pair, 3) => 3,
+        (Unit::Pair, _) => 2,
+        (Unit::Quad, 1) => 8,
+        (Unit::Quad, 2) => 6,
+        (Unit::Quad, 3) => 4,
+        (Unit::Quad, _) => 3,
     }
 }
 
@@ -42,14 +49,14 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> V
         (0..tile.vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
     let acc: Vec<Value> = (0..tile.pixels).flat_map(|_| bias.iter().copied()).collect();
     let w = w.plus((tile.vectors * VL) as i64);
-    let pair_bytes = (tile.vectors * VL) as i64;
-    let run_bytes = taps.pairs() as i64 * pair_bytes;
-    let row_bytes = run_bytes * taps.inner as i64;
-    let chunks = taps.run.div_ceil(CHUNK);
+    let units = taps.units(tile.unit);
+    let unit_bytes = (tile.vectors * VL) as i64;
+    let run_bytes = units as i64 * unit_bytes;
+    let chunks = units.div_ceil(CHUNK);
     let row = Level {
         count: taps.outer,
         x_step: taps.outer_step,
-        w_step: row_bytes,
+        w_step: run_bytes * taps.inner as i64,
         rolled: taps.outer * taps.inner * chunks > UNROLLED_CHUNKS,
     };
     let column = Level {
@@ -59,16 +66,20 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> V
         rolled: taps.inner * chunks > UNROLLED_CHUNKS,
     };
     let chunk = Level {
-        count: taps.chunks(),
-        x_step: CHUNK as i64,
-        w_step: pair_bytes * (CHUNK / 2) as i64,
+        count: units / CHUNK,
+        x_step: (CHUNK * tile.unit.codes()) as i64,
+        w_step: unit_bytes * CHUNK as i64,
         rolled: chunks > UNROLLED_CHUNKS,
+    };
+    let multiply = match tile.unit {
+        Unit::Pair => multiply_pairs,
+        Unit::Quad => multiply_quads,
     };
     row.run(b, x, w, acc, |b, x, w, acc| {
         column.run(b, x, w, acc, |b, x, w, acc| {
-            let acc = chunk.run(b, x, w, acc, |b, x, w, acc| multiply(b, tile, x, w, acc, CHUNK / 2));
+            let acc = chunk.run(b, x, w, acc, |b, x, w, acc| multiply(b, tile, x, w, acc, CHUNK));
             let done = chunk.count as i64;
-            multiply(b, tile, x.plus(done * chunk.x_step), w.plus(done * chunk.w_step), acc, taps.rest())
+            multiply(b, tile, x.plus(done * chunk.x_step), w.plus(done * chunk.w_step), acc, units % CHUNK)
         })
     })
 }
@@ -110,12 +121,19 @@ impl Level {
 }
 
 /// Adds the products of `pairs` (at most four) pairs of codes per pixel.
-fn multiply(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor, mut acc: Vec<Value>, pairs: usize) -> Vec<Value> {
+fn multiply_pairs(
+    b: &mut KernelBuilder,
+    tile: &Tile,
+    x: Cursor,
+    w: Cursor,
+    mut acc: Vec<Value>,
+    pairs: usize,
+) -> Vec<Value> {
     if pairs == 0 {
         return acc;
     }
     // A register of weights is loaded when it is first needed and serves a few pixels: eight accumulators, their codes,
-    // weights, a broadcast and a product then fit the fifteen registers that the register allocator hands out.
+    // weights, a broadcast and a product then fit sixteen registers.
     let shared = if tile.vectors == 1 { 3 } else { 2 };
     for first in (0..tile.pixels).step_by(shared) {
         let pixels = first..tile.pixels.min(first + shared);
@@ -147,4 +165,55 @@ fn load(b: &mut KernelBuilder, tile: &Tile, x: Cursor) -> Value {
         _ => b.load_widen_u(Lane::I8, addr),
     };
     b.unary(UnOp::Bitcast(Lane::I32), wide)
+}
+
+/// Adds the products of a few quads of codes per pixel.
+fn multiply_quads(
+    b: &mut KernelBuilder,
+    tile: &Tile,
+    x: Cursor,
+    w: Cursor,
+    mut acc: Vec<Value>,
+    quads: usize,
+) -> Vec<Value> {
+    for quad in 0..quads {
+        let codes = |b: &mut KernelBuilder, p: usize| {
+            let offset = x.offset + p as i64 * tile.pixel_step + (quad * Unit::Quad.codes()) as i64;
+            let codes = b.broadcast32(Lane::I8, x.buf.at(x.at, offset));
+            flipped(b, tile.elem, codes)
+        };
+        let weights = |b: &mut KernelBuilder, v: usize| {
+            b.load(Lane::I8, VL, w.buf.at(w.at, w.offset + ((quad * tile.vectors + v) * VL) as i64))
+        };
+        // The fewer of the two are held, the others pass by.
+        if tile.pixels <= tile.vectors {
+            let held: Vec<Value> = (0..tile.pixels).map(|p| codes(b, p)).collect();
+            for v in 0..tile.vectors {
+                let weights = weights(b, v);
+                for (p, &codes) in held.iter().enumerate() {
+                    let at = p * tile.vectors + v;
+                    acc[at] = b.op(Op::Dot4 { acc: acc[at], a: codes, b: weights });
+                }
+            }
+        } else {
+            let held: Vec<Value> = (0..tile.vectors).map(|v| weights(b, v)).collect();
+            for p in 0..tile.pixels {
+                let codes = codes(b, p);
+                for (v, &weights) in held.iter().enumerate() {
+                    let at = p * tile.vectors + v;
+                    acc[at] = b.op(Op::Dot4 { acc: acc[at], a: codes, b: weights });
+                }
+            }
+        }
+    }
+    acc
+}
+
+/// Codes as unsigned ones: signed codes are moved up by 128.
+pub fn flipped(b: &mut KernelBuilder, elem: Elem, codes: Value) -> Value {
+    if elem != Elem::I8 {
+        return codes;
+    }
+    let flip = b.splat_i8(0x80);
+    b.binary(BinOp::Xor, codes, flip)
 }
