@@ -100,7 +100,7 @@ pub fn conv(spec: &ConvSpec) -> Result<Generated, String> {
 /// Why there is no fast kernel for it.
 pub fn conv_for(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     check(spec)?;
-    if spec.is_depthwise() { depthwise::generate(spec) } else { product::generate(spec, target) }
+    if spec.is_depthwise() { depthwise::generate(spec, target) } else { product::generate(spec, target) }
 }
 
 /// A kernel that computes the matrix product, for a CPU of which nothing is known.
