@@ -6,6 +6,7 @@ mod reference;
 use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
+use qcc_lower::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
 use qcc_lower::kernels::softmax::{self, SoftmaxSpec};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::Tensor;
@@ -136,5 +137,54 @@ fn softmax_with_a_body_of_codes() {
         let plain = SoftmaxSpec { output: input, body: Body::identity(), ..spec };
         let core = run_tensors(&softmax::generate(&plain).expect("a kernel"), &[(&x, &input, 0)], &[], &input);
         assert_same("codes", &got, &evaluate(&body, Some(&core), &[], &output));
+    }
+}
+
+#[test]
+fn reductions_over_the_last_axis() {
+    let kinds =
+        [(NormalizeKind::Sum, "ReduceSum"), (NormalizeKind::Max, "ReduceMax"), (NormalizeKind::Min, "ReduceMin")];
+    for (kind, name) in kinds {
+        for dims @ [n, h, w, c] in
+            [[1, 1, 1, 1], [1, 1, 5, 3], [2, 3, 2, 4], [1, 2, 3, 129], [1, 1, 0, 4], [1, 1, 2, 0]]
+        {
+            if c == 0 && kind != NormalizeKind::Sum {
+                continue;
+            }
+            let x = moderate(&mut Random(4), &dims);
+            let axes = Tensor::new([1], vec![3i64]);
+            let core = op(name, &[Some(&x), Some(&axes)], Attrs::new());
+            let output = TensorLayout::dense(n, h, w, 1, Elem::F32);
+            let mut body = Body::identity();
+            let half = body.push(Node::F32(0.5));
+            body.push(Node::Binary(Fn2::Mul, NodeId(0), half));
+            let want = evaluate(&body, Some(&core), &[], &output);
+            let input = TensorLayout { pitch: c + 1, ..TensorLayout::dense(n, h, w, c, Elem::F32) };
+            let spec = NormalizeSpec { name: "row".into(), kind, input, output, body };
+            let got = run_tensors(&normalize::generate(&spec).expect("a kernel"), &[(&x, &input, 255)], &[], &output);
+            assert_close(&format!("{spec:?}"), &got, &want, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn layer_normalisation() {
+    for dims @ [n, h, w, c] in [[1, 1, 1, 1], [1, 1, 5, 3], [2, 3, 2, 4], [1, 2, 3, 129], [1, 1, 7, 384]] {
+        let mut random = Random(4);
+        let x = moderate(&mut random, &dims);
+        let x = Tensor::new(dims, x.slice::<f32>().iter().map(|v| 3.0 + v).collect());
+        let (scale, bias) = (moderate(&mut random, &[c]), moderate(&mut random, &[c]));
+        let attrs = Attrs::new().with("axis", AttrValue::Int(3)).with("epsilon", AttrValue::Float(1e-3));
+        let want = op("LayerNormalization", &[Some(&x), Some(&scale), Some(&bias)], attrs);
+        let output = TensorLayout::dense(n, h, w, c, Elem::F32);
+        let mut body = Body::identity();
+        let scale = body.operand(Operand::ChannelF32(scale.slice::<f32>().to_vec()));
+        let bias = body.operand(Operand::ChannelF32(bias.slice::<f32>().to_vec()));
+        let scaled = body.push(Node::Binary(Fn2::Mul, NodeId(0), scale));
+        body.push(Node::Binary(Fn2::Add, scaled, bias));
+        let kind = NormalizeKind::Layer { epsilon: 1e-3 };
+        let spec = NormalizeSpec { name: "layer".into(), kind, input: output, output, body };
+        let got = run_tensors(&normalize::generate(&spec).expect("a kernel"), &[(&x, &output, 255)], &[], &output);
+        assert_close(&format!("{spec:?}"), &got, &want, 1e-5);
     }
 }

@@ -3,7 +3,9 @@
 mod reference;
 
 use qcc_lower::kernels::layout::{Elem, Halo, SLACK, TensorLayout};
-use qcc_lower::kernels::moves::{MoveSpec, Strided, border, generate, to_channels_first, to_channels_last, transpose};
+use qcc_lower::kernels::moves::{
+    MoveSpec, Strided, border, generate, repeat_pixels, to_channels_first, to_channels_last, transpose,
+};
 use qcc_ops::{AttrValue, Attrs};
 use reference::{Random, from_bytes, lay_out, op, read_back, run, shape, untouched};
 
@@ -123,6 +125,31 @@ fn slices_repeats_and_reversals() {
             }
         }
     }
+}
+
+#[test]
+fn pixels_are_repeated() {
+    for [n, h, w, c] in [[1, 1, 1, 1], [2, 3, 2, 5], [1, 2, 5, 16], [1, 3, 3, 70], [1, 4, 7, 1]] {
+        for factors in [[1, 1], [2, 2], [3, 1], [1, 4]] {
+            let x = Random(c as u64).tensor(Elem::U8, &[n, h, w, c]);
+            let input = TensorLayout::dense(n, h, w, c, Elem::U8);
+            let halo = Halo { top: 1, left: 2, bottom: 0, right: 1 };
+            let output = TensorLayout::dense(n, h * factors[0], w * factors[1], c, Elem::U8).with_halo(halo);
+            let spec = repeat_pixels("repeat", &input, &output, factors).expect("sizes fit");
+            check(&spec);
+            let buffer = run(&generate(&spec).expect("a kernel"), &[&lay_out(&x, &input, 7)], &[], spec.to.bytes);
+            let mut buffer = buffer;
+            buffer.resize(output.bytes(), untouched(1)[0]);
+            let got = read_back(&buffer, &output);
+            let at = |y: usize, x: usize| (y / factors[0] * w + x / factors[1]) * c;
+            for (i, &code) in got.slice::<u8>().iter().take(output.h * output.w * c).enumerate() {
+                let (pixel, channel) = (i / c, i % c);
+                assert_eq!(code, x.slice::<u8>()[at(pixel / output.w, pixel % output.w) + channel]);
+            }
+        }
+    }
+    let small = TensorLayout::dense(1, 2, 2, 3, Elem::U8);
+    assert!(repeat_pixels("odd", &small, &TensorLayout { h: 5, ..small }, [2, 1]).is_err());
 }
 
 #[test]

@@ -560,6 +560,9 @@ impl Tile<'_, '_, '_> {
     fn quotient(&mut self, x: NodeId, scale: NodeId, v: usize) -> Value {
         let x = self.number(x, v);
         if let Node::F32(s) = self.emitter.body.nodes[scale.0 as usize] {
+            if s == 1.0 {
+                return x;
+            }
             let power = s.to_bits() & 0x007f_ffff == 0 && s.is_normal() && (1.0 / s).is_normal();
             if power {
                 let by = self.splat(Lane::F32, (1.0 / s).to_bits());

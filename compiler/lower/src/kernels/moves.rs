@@ -88,6 +88,31 @@ pub fn to_channels_first(name: &str, input: &TensorLayout) -> MoveSpec {
     MoveSpec { name: name.into(), element, from, to: Strided::dense(&dims, element), dims }
 }
 
+/// Every pixel of a channels-last tensor repeated `rows` times downward and `columns` times to the right.
+///
+/// # Errors
+/// An output of another size.
+pub fn repeat_pixels(
+    name: &str,
+    input: &TensorLayout,
+    output: &TensorLayout,
+    [rows, columns]: [usize; 2],
+) -> Result<MoveSpec, String> {
+    let x = input;
+    if [x.n, x.h * rows, x.w * columns, x.c] != [output.n, output.h, output.w, output.c] || x.elem != output.elem {
+        return Err(format!("{x:?} repeated {rows} and {columns} times is not {output:?}"));
+    }
+    // Axes n, y, copy of y, x, copy of x, c.
+    let (from, to) = (Strided::of(input), Strided::of(output));
+    let strides = [from.strides[0], from.strides[1], 0, from.strides[2], 0, from.strides[3]];
+    let from = Strided { strides: strides.to_vec(), ..from };
+    let [image, row, pixel, element] = [to.strides[0], to.strides[1], to.strides[2], to.strides[3]];
+    let strides = [image, row * rows as isize, row, pixel * columns as isize, pixel, element];
+    let to = Strided { strides: strides.to_vec(), ..to };
+    let dims = vec![x.n, x.h, rows, x.w, columns, x.c];
+    Ok(MoveSpec { name: name.into(), element: x.elem.bytes(), dims, from, to })
+}
+
 /// Elements of one task where the outer axes give few: see [`super::map`].
 const CHUNK: usize = 4096;
 
