@@ -163,6 +163,8 @@ impl CostModel {
         let (x, weights) = (operand(0)?, operand(1));
         let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && is_fast(x.ty.dtype);
         let work = match op.name {
+            // A float convolution's bias is a matter of the body.
+            "Conv" if operand(2).is_some() => return None,
             "Conv" | "IConv" if image && weights?.constant => {
                 let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
                 macs * if attrs.int("group") == Some(1) { rate } else { self.depthwise_mac_ns }

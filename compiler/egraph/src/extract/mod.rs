@@ -48,14 +48,14 @@ pub fn extract(saturated: &Saturated, model: &CostModel) -> Result<Extracted, Ex
     let input = seed::input_graph(&problem, saturated, &selection);
     let seed = select::evaluate(&problem, &input).ok_or_else(|| bug("the input graph cannot be chosen".into()))?;
     let seed_cost = seed.cost;
-    let start = match select::evaluate(&problem, &selection) {
+    let start = select::evaluate(&problem, &selection);
+    let chosen = match start.map(|start| climb::climb(&problem, &mut selection, start)) {
         Some(chosen) if chosen.cost <= seed_cost => chosen,
         _ => {
             selection = input;
-            seed
+            climb::climb(&problem, &mut selection, seed)
         }
     };
-    let chosen = climb::climb(&problem, &mut selection, start);
     let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen).map_err(bug)?;
     let graph = qcc_ir::infer(&graph).map_err(|e| bug(e[0].message.clone()))?;
     Ok(Extracted {

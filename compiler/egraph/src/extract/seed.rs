@@ -33,6 +33,7 @@ pub(super) fn bottom_up(problem: &Problem) -> Selection {
             }
         }
     }
+    state.prefer_memory();
     state.selection
 }
 
@@ -124,6 +125,18 @@ impl BottomUp<'_> {
             }
         }
         better
+    }
+}
+
+impl BottomUp<'_> {
+    /// What costs the same read from memory is read: others may read it too, which costs without sharing do not show.
+    fn prefer_memory(&mut self) {
+        for (id, class) in self.problem.classes.iter().enumerate() {
+            let read = class.traffic + self.stored[id];
+            if read.is_finite() && !falls(self.inlined[id], read) {
+                self.selection.inlined[id] = None;
+            }
+        }
     }
 }
 
