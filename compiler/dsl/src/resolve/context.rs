@@ -9,12 +9,17 @@ use indexmap::{IndexMap, IndexSet};
 use qcc_diag::{Diagnostic, SourceMap, Span};
 use qcc_ops::{AttrKind, Op};
 use qcc_tensor::DType;
+use std::cell::Cell;
 
 /// Deepest nesting of function calls; functions cannot recurse.
 const MAX_CALLS: usize = 32;
 
-/// Most function bodies expanded in one rule. The standard rules expand a dozen.
+/// Most functions, arguments and `where` definitions expanded in one rule. The standard rules expand some dozens; every
+/// level of doubling functions doubles the number.
 const MAX_EXPANSIONS: usize = 10_000;
+
+/// Most terms looked at to tell tensors from numbers in one rule. The standard rules need some hundreds.
+const MAX_PROBES: usize = 100_000;
 
 /// The state of one rule.
 pub(crate) struct RuleContext<'a, 'd> {
@@ -41,7 +46,15 @@ pub(crate) struct RuleContext<'a, 'd> {
     pub implied: Vec<Guard>,
     pub hints: Hints<'d>,
     pub expansions: usize,
+    /// How often [`RuleContext::is_tensor`] was asked.
+    pub probes: Cell<usize>,
+    /// Whether it was reported that the rule expands to too much.
+    pub too_large: bool,
 }
+
+/// What stands for a definition that has errors.
+pub(crate) static UNREADABLE: Term =
+    Term { kind: TermKind::Error, span: Span { file: qcc_diag::FileId(0), start: 0, end: 0 } };
 
 /// What `..a` holds.
 pub(crate) struct Bundle {
@@ -240,6 +253,10 @@ impl<'a, 'd> RuleContext<'a, 'd> {
 
     /// Whether a term is a tensor (the alternative: a number, a list, a condition …).
     pub(crate) fn is_tensor(&self, term: &Term, env: Env<'_>) -> bool {
+        self.probes.set(self.probes.get() + 1);
+        if self.probes.get() > MAX_PROBES {
+            return false;
+        }
         match &term.kind {
             TermKind::Name(name) => match self.meaning(name, env) {
                 Meaning::Var(id) => !matches!(self.kind(id), VarKind::Attr | VarKind::Attrs | VarKind::Op),
@@ -255,7 +272,7 @@ impl<'a, 'd> RuleContext<'a, 'd> {
                     matches!(operator, Operator::Add | Operator::Sub | Operator::Mul | Operator::Div | Operator::Mod);
                 arithmetic && (self.is_tensor(a, env) || self.is_tensor(b, env))
             }
-            TermKind::Bind(..) | TermKind::Typed(..) | TermKind::Tensor(_) | TermKind::Error => true,
+            TermKind::Bind(..) | TermKind::Typed(..) | TermKind::Tensor(_) => true,
             _ => false,
         }
     }
@@ -312,13 +329,27 @@ impl<'a, 'd> RuleContext<'a, 'd> {
             }
             caller = frame.caller.frame;
         }
-        self.expansions += 1;
-        if depth > MAX_CALLS || self.expansions > MAX_EXPANSIONS {
-            let message = "the functions of this rule expand to too much".to_string();
+        if depth > MAX_CALLS {
+            let message = format!("functions call each other more than {MAX_CALLS} deep");
             return self.fail("too-large", message, span, "at this call", "");
         }
+        self.count_expansion(span)?;
         let frame = Frame { file, function, arguments, caller: env, depth };
         body(self, &function.body, Env { frame: Some(&frame) })
+    }
+
+    /// Counts something that is read in place of its name; reports when it is too much.
+    pub(crate) fn count_expansion(&mut self, span: Span) -> Option<()> {
+        self.expansions += 1;
+        if self.expansions <= MAX_EXPANSIONS && self.probes.get() <= MAX_PROBES {
+            return Some(());
+        }
+        if self.too_large {
+            return None;
+        }
+        self.too_large = true;
+        let message = "the functions and definitions of this rule expand to too much".to_string();
+        self.fail("too-large", message, span, "at the latest here", "")
     }
 
     /// Reports a name that is not bound.

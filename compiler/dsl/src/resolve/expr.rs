@@ -105,7 +105,10 @@ impl<'d> RuleContext<'_, 'd> {
                 }
                 kind => self.wrong_variable(id, format!("`{name}` is {}, no tensor", describe(kind)), span, ""),
             },
-            Meaning::Term(term, env) => self.expr(term, env),
+            Meaning::Term(term, env) => {
+                self.count_expansion(span)?;
+                self.expr(term, env)
+            }
             Meaning::Acc => Some(Expr::Acc),
             Meaning::Float(x) => Some(Expr::Number(Meta::Float(x))),
             Meaning::Type(_) | Meaning::Bool(_) => {

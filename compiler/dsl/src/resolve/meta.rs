@@ -77,7 +77,10 @@ impl<'d> RuleContext<'_, 'd> {
                 let message = format!("`{name}` is {}, no number or list", describe(kind));
                 self.fail("wrong-kind", message, span, "used as a number or list", help)
             }
-            Meaning::Term(term, env) => self.meta(term, env),
+            Meaning::Term(term, env) => {
+                self.count_expansion(span)?;
+                self.meta(term, env)
+            }
             Meaning::Type(dtype) => Some(Meta::DType(dtype)),
             Meaning::Bool(x) => Some(Meta::Bool(x)),
             Meaning::Float(x) => Some(Meta::Float(x)),
@@ -201,7 +204,10 @@ impl<'d> RuleContext<'_, 'd> {
                     };
                     return self.fail("wrong-kind", message, term.span, "a tensor is needed", "");
                 }
-                Meaning::Term(term, env) => return self.value_argument(term, kind, env),
+                Meaning::Term(term, env) => {
+                    self.count_expansion(term.span)?;
+                    return self.value_argument(term, kind, env);
+                }
                 Meaning::Unknown => return self.unbound(name, term.span, env),
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! One rule: left sides, `where` constants, conditions, right sides.
 
 use super::calls::counted;
-use super::context::{Env, Hints, RuleContext};
+use super::context::{Env, Hints, RuleContext, UNREADABLE};
 use crate::ast::{self, ContractValue, Name};
 use crate::scope::Scope;
 use crate::{Contract, Expr, Guard, Let, Meta, MetaOp, Pattern, Rule, VarKind, check};
@@ -91,6 +91,8 @@ fn context<'a, 'd>(
         implied: Vec::new(),
         hints,
         expansions: 0,
+        probes: Default::default(),
+        too_large: false,
     }
 }
 
@@ -222,8 +224,8 @@ impl<'d> RuleContext<'_, 'd> {
                 return;
             }
             // Read once where it is defined, so that its errors are reported even if it is not used.
-            self.meta(term, Env::default());
-            self.aliases.insert(name.text.clone(), (term, name.span));
+            let readable = self.meta(term, Env::default()).is_some();
+            self.aliases.insert(name.text.clone(), (if readable { term } else { &UNREADABLE }, name.span));
             return;
         }
         let value = self.expr(term, Env::default());
