@@ -167,7 +167,9 @@ impl CostModel {
             "Conv" if operand(2).is_some() => return None,
             "Conv" | "IConv" if image && weights?.constant => {
                 let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
-                macs * if attrs.int("group") == Some(1) { rate } else { self.depthwise_mac_ns }
+                // A float product is written and read once more before its body.
+                let float = if op.name == "Conv" { 2.0 * bytes(output) * self.byte_ns } else { 0.0 };
+                float + macs * if attrs.int("group") == Some(1) { rate } else { self.depthwise_mac_ns }
             }
             "IMatMul" if weights?.constant && weights?.ty.rank() == 2 => macs * self.integer_mac_ns,
             "MatMul" if x.ty.dtype == DType::F32 => macs * self.float_mac_ns,
@@ -196,7 +198,8 @@ impl CostModel {
             | "Round" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "DequantizeLinear" | "Requantize" => self.cheap_ns,
             "Cast" if output.dtype == DType::F32 => self.cheap_ns,
             // A true division.
-            "Div" | "Sqrt" | "Reciprocal" | "QuantizeLinear" => self.divide_ns,
+            "Div" | "Sqrt" | "Reciprocal" => self.divide_ns,
+            "QuantizeLinear" => self.divide_ns + self.cheap_ns,
             "Exp" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" => self.transcendental_ns,
             // Tables of codes; wider entries are not looked up by vectors.
             "Lookup" | "Flip" if output.dtype.size() == 1 => self.lookup_ns,

@@ -12,6 +12,8 @@ use rustc_hash::FxHashMap;
 pub enum Given {
     /// The core's value.
     Core,
+    /// The core's value, a sum, divided by the number of its terms.
+    Mean(usize),
     /// A tensor at run time that lies like this.
     Tensor(TensorLayout),
     /// A constant.
@@ -47,6 +49,11 @@ pub fn body_of(graph: &TypedGraph, given: &[Given]) -> Result<Translated, String
     for (i, (&id, given)) in g.inputs().iter().zip(given).enumerate() {
         let item = match given {
             Given::Core => Item::Node(t.body.push(Node::Core)),
+            Given::Mean(terms) => {
+                let sum = t.body.push(Node::Core);
+                let terms = t.body.push(Node::F32(*terms as f32));
+                Item::Node(t.body.push(Node::Binary(Fn2::Div, sum, terms)))
+            }
             Given::Constant(tensor) => Item::Literal(tensor.clone()),
             Given::Tensor(layout) => {
                 t.tensors.push(Source::Input(i));

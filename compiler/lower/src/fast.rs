@@ -8,6 +8,8 @@ use crate::kernels::body::{self, Body};
 use crate::kernels::conv::{ConvSpec, MatMulSpec, conv, matmul};
 use crate::kernels::layout::TensorLayout;
 use crate::kernels::map::{self, MapSpec};
+use crate::kernels::pool::{self, PoolKind, PoolSpec};
+use crate::kernels::reduce::{self, ReduceSpec};
 use crate::kernels::{Arg, Generated};
 use crate::lower::{Home, Walk};
 use qcc_ir::{FusedNode, Graph, InputNode, Node, NodeId, OpNode, TypedGraph, ValueId};
@@ -26,7 +28,18 @@ pub struct CoreCall<'n> {
 }
 
 /// Ops that a body can be attached to.
-const CORES: &[&str] = &["IConv", "IMatMul", "Conv", "MatMul"];
+const CORES: &[&str] = &[
+    "IConv",
+    "IMatMul",
+    "Conv",
+    "MatMul",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "ReduceMean",
+    "ISumPool",
+    "IReduceSum",
+];
 
 impl Walk<'_, '_> {
     /// A single op as a kernel.
@@ -40,7 +53,7 @@ impl Walk<'_, '_> {
             return self.kernel(id, name, Some(&core), &[], &body);
         }
         if !node.op.elementwise || node.outputs != 1 {
-            return Err(format!("{} has no kernel", node.op.name));
+            return self.moved(id, node, name);
         }
         let (body, inputs) = self.single_op_body(id, node)?;
         self.kernel(id, name, None, &inputs, &body)
@@ -93,7 +106,10 @@ impl Walk<'_, '_> {
         body_inputs: &[ValueId],
         body: &TypedGraph,
     ) -> Result<(), String> {
-        let mut given: Vec<Given> = core.iter().map(|_| Given::Core).collect();
+        let mut given: Vec<Given> = Vec::new();
+        if let Some(core) = core {
+            given.push(self.core_value(core, id)?);
+        }
         for &value in body_inputs {
             given.push(match self.constant_of(value) {
                 Some(t) => Given::Constant(t.clone()),
@@ -116,12 +132,12 @@ impl Walk<'_, '_> {
             Some(core) => {
                 let translated = body_of(body, &given)?;
                 let output = self.with_border(id, output);
-                self.integer_core(id, name, core, body_inputs, translated, output)
+                self.other_core(id, name, core, body_inputs, translated, output)
             }
         }
     }
 
-    fn integer_core(
+    fn other_core(
         &mut self,
         id: NodeId,
         name: &str,
@@ -131,7 +147,6 @@ impl Walk<'_, '_> {
         output: TensorLayout,
     ) -> Result<(), String> {
         let x = core.inputs[0].ok_or("the core has no input")?;
-        let range = self.homes[&x].range.unwrap_or(code_range(self.graph.ty(x).dtype)?);
         let weights = |walk: &Self| -> Result<Tensor, String> {
             let w = core.inputs.get(1).copied().flatten().ok_or("the core has no weights")?;
             walk.constant_of(w).cloned().ok_or_else(|| "the weights are a run-time value".to_string())
@@ -150,33 +165,23 @@ impl Walk<'_, '_> {
                     return Err("a convolution that is not channels-last over two axes".into());
                 }
                 let w = weights(self)?;
-                let border = halo::border_of(
-                    core.op,
-                    core.attrs,
-                    self.graph.ty(x).dtype,
-                    halo::zero_point(self.graph, core.op, core.inputs),
-                )?;
+                let zero_point = halo::zero_point(self.graph, core.op, core.inputs);
+                let border = halo::border_of(core.op, core.attrs, zero_point)?;
                 let (home, input) = self.bordered(x, border)?;
-                let two = |name: &str| -> Result<[usize; 2], String> {
-                    match core.attrs.ints(name) {
-                        Some(&[a, b]) if a > 0 && b > 0 => Ok([a as usize, b as usize]),
-                        _ => Err(format!("{name} of a convolution over two axes")),
-                    }
-                };
                 let pads = border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right]);
                 let spec = ConvSpec {
                     input,
                     output,
                     kernel: [w.shape()[2], w.shape()[3]],
-                    strides: two("strides")?,
-                    dilations: two("dilations")?,
+                    strides: two(core.attrs, "strides")?,
+                    dilations: two(core.attrs, "dilations")?,
                     pads,
                     group: core.attrs.int("group").unwrap_or(1) as usize,
                     weights: codes(&w),
                     input_zero: zero(number(self, 2)?),
                     weight_zero: at_least_one(number(self, 3)?),
                     bias: number(self, 4)?,
-                    input_range: range,
+                    input_range: self.code_range(x)?,
                     body,
                 };
                 (conv(&spec)?, home)
@@ -193,15 +198,88 @@ impl Walk<'_, '_> {
                     input_zero: zero(number(self, 2)?),
                     weight_zero: at_least_one(number(self, 3)?),
                     bias: number(self, 4)?,
-                    input_range: range,
+                    input_range: self.code_range(x)?,
                     body,
                 };
                 (matmul(&spec)?, self.homes[&x].buffer)
+            }
+            "MaxPool" | "ISumPool" | "AveragePool" => {
+                if core.attrs.str("layout") != Some("NHWC") || output_rank(self.graph, id) != 4 {
+                    return Err("a pool that is not channels-last over two axes".into());
+                }
+                let zero_point = halo::zero_point(self.graph, core.op, core.inputs);
+                let border = halo::border_of(core.op, core.attrs, zero_point)?;
+                let (home, input) = self.bordered(x, border)?;
+                let pads = core.attrs.ints("pads").unwrap_or(&[]);
+                let kind = match core.op.name {
+                    "MaxPool" => PoolKind::Max,
+                    _ => PoolKind::Sum { zero_point: zero(number(self, 1)?) },
+                };
+                let spec = PoolSpec {
+                    name: name.into(),
+                    kind,
+                    input,
+                    output,
+                    kernel: two(core.attrs, "kernel_shape")?,
+                    strides: two(core.attrs, "strides")?,
+                    dilations: two(core.attrs, "dilations")?,
+                    pads: [pads[0].max(0) as usize, pads[1].max(0) as usize],
+                    body,
+                };
+                (pool::generate(&spec)?, home)
+            }
+            "IReduceSum" | "GlobalAveragePool" | "ReduceMean" => {
+                let input = self.layout(x)?;
+                let zero_point = if core.op.name == "IReduceSum" { zero(number(self, 1)?) } else { 0 };
+                let output = TensorLayout { n: input.n, h: 1, w: 1, ..output };
+                let spec = ReduceSpec { name: name.into(), input, zero_point, output, body };
+                (reduce::generate(&spec)?, self.homes[&x].buffer)
             }
             other => return Err(format!("{other} has no kernel")),
         };
         let macs = self.macs(core, id);
         self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, Arithmetic::Int8)
+    }
+
+    /// What the body of a core sees as the core's value.
+    fn core_value(&self, core: &CoreCall<'_>, id: NodeId) -> Result<Given, String> {
+        let x = core.inputs.first().copied().flatten().ok_or("the core has no input")?;
+        let (input, attrs) = (self.graph.ty(x), core.attrs);
+        let whole = || "a mean over other axes than the two of an image".to_string();
+        match core.op.name {
+            "AveragePool" => {
+                let pads = attrs.ints("pads").unwrap_or(&[]).iter().any(|&p| p != 0);
+                if pads || attrs.int("ceil_mode") != Some(0) {
+                    return Err("a mean over windows of different sizes".into());
+                }
+                Ok(Given::Mean(two(attrs, "kernel_shape")?.iter().product()))
+            }
+            "GlobalAveragePool" if attrs.str("layout") == Some("NHWC") && input.rank() == 4 => {
+                Ok(Given::Mean(input.shape[1] * input.shape[2]))
+            }
+            "GlobalAveragePool" => Err(whole()),
+            "ReduceMean" | "IReduceSum" => {
+                let mean = core.op.name == "ReduceMean";
+                let axes = match core.inputs.get(1).copied().flatten() {
+                    Some(axes) if mean => self.constant_of(axes).and_then(Tensor::to_i64_vec),
+                    _ => attrs.ints("axes").map(<[i64]>::to_vec),
+                };
+                let images = input.shape.first().copied();
+                let keeps = attrs.int("keepdims") == Some(1) || images == Some(1);
+                if input.rank() != 4 || !keeps || !matches!(axes.as_deref(), Some([1, 2] | [-3, -2])) {
+                    return Err(whole());
+                }
+                debug_assert_eq!(self.graph.ty(id.output(0)).elements() % input.shape[3], 0);
+                Ok(if mean { Given::Mean(input.shape[1] * input.shape[2]) } else { Given::Core })
+            }
+            _ => Ok(Given::Core),
+        }
+    }
+
+    /// Proven bounds of the codes of a value.
+    fn code_range(&self, value: ValueId) -> Result<(i32, i32), String> {
+        let home = self.homes[&value].range;
+        home.map_or_else(|| code_range(self.graph.ty(value).dtype), Ok)
     }
 
     /// Multiply-accumulates of a core.
@@ -219,7 +297,7 @@ impl Walk<'_, '_> {
     }
 
     /// The layout of a node's result with the border that its consumers want.
-    fn with_border(&self, id: NodeId, layout: TensorLayout) -> TensorLayout {
+    pub fn with_border(&self, id: NodeId, layout: TensorLayout) -> TensorLayout {
         match self.borders.get(&id.output(0)) {
             Some(border) => layout.with_halo(border.halo),
             None => layout,
@@ -271,7 +349,8 @@ impl Walk<'_, '_> {
         buffer
     }
 
-    fn push_border(&mut self, layout: &TensorLayout, buffer: BufferId, value: u8) {
+    /// Appends the step that fills a border with a byte.
+    pub fn push_border(&mut self, layout: &TensorLayout, buffer: BufferId, value: u8) {
         let fill = halo::fill(layout, buffer, value);
         let bytes: usize = fill.ranges.iter().map(|(start, end)| end - start).sum();
         self.out.push(Step {
@@ -321,8 +400,9 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
+    /// Appends the step of a generated kernel.
     #[allow(clippy::too_many_arguments, reason = "a step is made of exactly these parts, each of another type")]
-    fn push_kernel(
+    pub fn push_kernel(
         &mut self,
         name: &str,
         generated: Generated,
@@ -347,6 +427,17 @@ impl Walk<'_, '_> {
         let kernel = self.out.kernel(generated.kernel);
         let action = Action::Kernel { kernel, buffers };
         self.out.push(Step { name: name.into(), action, predicted_ns, macs, remark: None });
+    }
+}
+
+/// An attribute with one positive number per axis of an image.
+///
+/// # Errors
+/// Another number of axes.
+pub fn two(attrs: &Attrs, name: &str) -> Result<[usize; 2], String> {
+    match attrs.ints(name) {
+        Some(&[a, b]) if a > 0 && b > 0 => Ok([a as usize, b as usize]),
+        _ => Err(format!("{name} over other than two axes")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::body_of::{Given, Translated, body_of};
 use crate::cost::{self, Arithmetic};
-use crate::fast::CoreCall;
+use crate::fast::{CoreCall, two};
 use crate::grid::dense_layout;
 use crate::kernels::map::{self, MapSpec};
 use crate::lower::{Home, Walk};
@@ -88,13 +88,7 @@ impl Walk<'_, '_> {
         if group > 1 && group_channels == 1 {
             return Err("a depthwise float convolution".into());
         }
-        let two = |name: &str| -> Result<[usize; 2], String> {
-            match core.attrs.ints(name) {
-                Some(&[a, b]) if a > 0 && b > 0 => Ok([a as usize, b as usize]),
-                _ => Err(format!("{name} of a convolution over two axes")),
-            }
-        };
-        let (strides, dilations) = (two("strides")?, two("dilations")?);
+        let (strides, dilations) = (two(core.attrs, "strides")?, two(core.attrs, "dilations")?);
         let &[top, left, bottom, right] = core.attrs.ints("pads").unwrap_or(&[]) else {
             return Err("pads of a convolution over two axes".into());
         };

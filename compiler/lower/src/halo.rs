@@ -4,7 +4,7 @@ use crate::kernels::layout::{Halo, TensorLayout};
 use qcc_ir::{Node, TypedGraph, ValueId};
 use qcc_kernel::program::{self, BufferId};
 use qcc_ops::{Attrs, Op};
-use qcc_tensor::{DType, Tensor};
+use qcc_tensor::Tensor;
 use rustc_hash::FxHashMap;
 
 /// A border of a value.
@@ -20,8 +20,8 @@ pub struct Border {
 ///
 /// # Errors
 /// Why the padding cannot be a border.
-pub fn border_of(op: Op, attrs: &Attrs, input: DType, zero_point: Option<&Tensor>) -> Result<Option<Border>, String> {
-    let windowed = matches!(op.name, "IConv" | "ISumPool" | "MaxPool");
+pub fn border_of(op: Op, attrs: &Attrs, zero_point: Option<&Tensor>) -> Result<Option<Border>, String> {
+    let windowed = matches!(op.name, "IConv" | "ISumPool");
     let pads = attrs.ints("pads").unwrap_or(&[]);
     if !windowed || pads.iter().all(|&p| p == 0) {
         return Ok(None);
@@ -30,12 +30,7 @@ pub fn border_of(op: Op, attrs: &Attrs, input: DType, zero_point: Option<&Tensor
     if attrs.str("layout") != Some("NHWC") || pads.iter().any(|&p| p < 0) {
         return Err("padding of another layout".into());
     }
-    let fill = match (op.name, input) {
-        ("MaxPool", DType::U8) => 0,
-        ("MaxPool", DType::I8) => 0x80,
-        ("MaxPool", other) => return Err(format!("a padded max pool of {other}")),
-        _ => zero_point.map_or(0, |z| z.bytes()[0]),
-    };
+    let fill = zero_point.map_or(0, |z| z.bytes()[0]);
     let halo = Halo { top: top as usize, left: left as usize, bottom: bottom as usize, right: right as usize };
     Ok(Some(Border { halo, fill }))
 }
@@ -54,7 +49,7 @@ pub fn wanted(graph: &TypedGraph) -> FxHashMap<ValueId, Border> {
             _ => continue,
         };
         let Some(value) = inputs.first().copied().flatten() else { continue };
-        let Ok(Some(border)) = border_of(op, attrs, graph.ty(value).dtype, zero_point(graph, op, inputs)) else {
+        let Ok(Some(border)) = border_of(op, attrs, zero_point(graph, op, inputs)) else {
             continue;
         };
         let known = all.entry(value).or_insert(border);

@@ -19,6 +19,7 @@ mod grid;
 mod halo;
 pub mod kernels;
 mod lower;
+mod moved;
 mod reference;
 
 pub use arena::{Interval, Plan, plan};

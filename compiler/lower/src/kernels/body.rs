@@ -78,7 +78,7 @@ pub enum Node {
     },
     /// `saturate(round_half_even(f32(acc) * multiplier) + zero_point)`
     Requantize {
-        /// I32.
+        /// I32 or F32.
         acc: NodeId,
         /// F32: a constant or a channel operand.
         multiplier: NodeId,
@@ -264,7 +264,7 @@ impl Body {
             },
             Node::Quantize { x, scale, to, .. } => need(x, Elem::F32).and(need(scale, Elem::F32)).and(code(*to)),
             Node::Requantize { acc, multiplier, to, .. } => {
-                need(acc, Elem::I32).and(need(multiplier, Elem::F32)).and(code(*to))
+                need(acc, Elem::I32).or(need(acc, Elem::F32)).and(need(multiplier, Elem::F32)).and(code(*to))
             }
             Node::ClipCode { q, .. } => code(ty(q)?),
             Node::Lookup { q, table, to } => {

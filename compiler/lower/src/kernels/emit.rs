@@ -526,9 +526,16 @@ impl Tile<'_, '_, '_> {
             Node::Quantize { x, scale, zero_point, to } => (self.quotient(*x, *scale, v), *zero_point, *to, false),
             Node::Requantize { acc, multiplier, zero_point, to } => {
                 let x = self.float(*acc, v);
-                let m = self.number(*multiplier, v);
-                let safe = emitter.largest(*multiplier).is_some_and(|m| m <= SAFE_MULTIPLIER);
-                (self.b.binary(BinOp::Mul, x, m), *zero_point, *to, safe)
+                let bounded = emitter.types[acc.0 as usize] == Elem::I32;
+                let safe = bounded && emitter.largest(*multiplier).is_some_and(|m| m <= SAFE_MULTIPLIER);
+                let scaled = match emitter.body.nodes[multiplier.0 as usize] {
+                    Node::F32(1.0) => x,
+                    _ => {
+                        let m = self.number(*multiplier, v);
+                        self.b.binary(BinOp::Mul, x, m)
+                    }
+                };
+                (scaled, *zero_point, *to, safe)
             }
             other => panic!("this is a bug in qcc: {other:?} is no quantization"),
         };
