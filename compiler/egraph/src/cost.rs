@@ -81,6 +81,7 @@ pub(crate) fn is_core(op: Op) -> bool {
             | "ISumPool"
             | "IReduceSum"
             | "ReduceMean"
+            | "Softmax"
     )
 }
 
@@ -176,6 +177,9 @@ impl CostModel {
             "MaxPool" | "AveragePool" | "ISumPool" if image => {
                 let window: i64 = attrs.ints("kernel_shape").unwrap_or(&[]).iter().product();
                 elements(output) * window as f64 * self.window_ns
+            }
+            "Softmax" if x.ty.dtype == DType::F32 && attrs.int("axis") == Some(x.ty.rank() as i64 - 1) => {
+                elements(x.ty) * self.transcendental_ns
             }
             "GlobalAveragePool" if image => elements(x.ty) * self.window_ns,
             // Everything between the batch and the channels is summed.

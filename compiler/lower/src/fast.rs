@@ -5,11 +5,13 @@ use crate::cost::{self, Arithmetic};
 use crate::grid::dense_layout;
 use crate::halo::{self, Border};
 use crate::kernels::body::{self, Body};
-use crate::kernels::conv::{ConvSpec, MatMulSpec, conv, matmul};
+use crate::kernels::conv::{ConvSpec, MatMulSpec, conv_for, matmul_for};
+use crate::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use crate::kernels::layout::TensorLayout;
 use crate::kernels::map::{self, MapSpec};
 use crate::kernels::pool::{self, PoolKind, PoolSpec};
 use crate::kernels::reduce::{self, ReduceSpec};
+use crate::kernels::softmax::{self, SoftmaxSpec};
 use crate::kernels::{Arg, Generated};
 use crate::lower::{Home, Walk};
 use qcc_ir::{FusedNode, Graph, InputNode, Node, NodeId, OpNode, TypedGraph, ValueId};
@@ -39,6 +41,7 @@ const CORES: &[&str] = &[
     "ReduceMean",
     "ISumPool",
     "IReduceSum",
+    "Softmax",
 ];
 
 impl Walk<'_, '_> {
@@ -126,7 +129,7 @@ impl Walk<'_, '_> {
                 let generated = map::generate(&spec)?;
                 self.emit(id, name, generated, &[], body_inputs, translated, output, 0, Arithmetic::Float)
             }
-            Some(core) if matches!(core.op.name, "Conv" | "MatMul") => {
+            Some(core) if matches!(core.op.name, "Conv" | "MatMul") && !self.is_depthwise(core) => {
                 self.float_product(id, name, core, body_inputs, body, &given)
             }
             Some(core) => {
@@ -184,7 +187,28 @@ impl Walk<'_, '_> {
                     input_range: self.code_range(x)?,
                     body,
                 };
-                (conv(&spec)?, home)
+                (conv_for(&spec, self.options.target)?, home)
+            }
+            "Conv" => {
+                if core.attrs.str("layout") != Some("NHWC") || core.inputs.get(2).copied().flatten().is_some() {
+                    return Err("a depthwise convolution that is not channels-last, or has a bias of its own".into());
+                }
+                let w = weights(self)?;
+                let border = halo::border_of(core.op, core.attrs, None)?;
+                let (home, input) = self.bordered(x, border)?;
+                let pads = border.map_or([0; 2], |b| [b.halo.top, b.halo.left]);
+                let spec = DepthwiseF32Spec {
+                    name: name.into(),
+                    input,
+                    output,
+                    weights: w.slice::<f32>().to_vec(),
+                    kernel: [w.shape()[2], w.shape()[3]],
+                    strides: two(core.attrs, "strides")?,
+                    dilations: two(core.attrs, "dilations")?,
+                    pads,
+                    body,
+                };
+                (depthwise_f32::generate(&spec)?, home)
             }
             "IMatMul" => {
                 let w = weights(self)?;
@@ -201,7 +225,7 @@ impl Walk<'_, '_> {
                     input_range: self.code_range(x)?,
                     body,
                 };
-                (matmul(&spec)?, self.homes[&x].buffer)
+                (matmul_for(&spec, self.options.target)?, self.homes[&x].buffer)
             }
             "MaxPool" | "ISumPool" | "AveragePool" => {
                 if core.attrs.str("layout") != Some("NHWC") || output_rank(self.graph, id) != 4 {
@@ -228,6 +252,15 @@ impl Walk<'_, '_> {
                 };
                 (pool::generate(&spec)?, home)
             }
+            "Softmax" => {
+                let input = self.layout(x)?;
+                let rank = self.graph.ty(x).rank() as i64;
+                if core.attrs.int("axis") != Some(rank - 1) {
+                    return Err("a softmax along another axis than the last".into());
+                }
+                let spec = SoftmaxSpec { name: name.into(), input, output, body };
+                (softmax::generate(&spec)?, self.homes[&x].buffer)
+            }
             "IReduceSum" | "GlobalAveragePool" | "ReduceMean" => {
                 let input = self.layout(x)?;
                 let zero_point = if core.op.name == "IReduceSum" { zero(number(self, 1)?) } else { 0 };
@@ -239,6 +272,20 @@ impl Walk<'_, '_> {
         };
         let macs = self.macs(core, id);
         self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, Arithmetic::Int8)
+    }
+
+    /// Whether a float convolution has one filter per channel.
+    fn is_depthwise(&self, core: &CoreCall<'_>) -> bool {
+        let types = (core.inputs.first().copied().flatten(), core.inputs.get(1).copied().flatten());
+        let (Some(x), Some(w)) = types else { return false };
+        let (x, w) = (self.graph.ty(x), self.graph.ty(w));
+        let group = core.attrs.int("group").unwrap_or(1) as usize;
+        core.op.name == "Conv"
+            && x.dtype == DType::F32
+            && group > 1
+            && w.rank() == 4
+            && w.shape[0] == group
+            && w.shape[1] == 1
     }
 
     /// What the body of a core sees as the core's value.

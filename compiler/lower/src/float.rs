@@ -85,9 +85,6 @@ impl Walk<'_, '_> {
             return Err("a convolution over other than two axes".into());
         };
         let group = core.attrs.int("group").unwrap_or(1) as usize;
-        if group > 1 && group_channels == 1 {
-            return Err("a depthwise float convolution".into());
-        }
         let (strides, dilations) = (two(core.attrs, "strides")?, two(core.attrs, "dilations")?);
         let &[top, left, bottom, right] = core.attrs.ints("pads").unwrap_or(&[]) else {
             return Err("pads of a convolution over two axes".into());

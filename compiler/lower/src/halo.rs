@@ -21,7 +21,9 @@ pub struct Border {
 /// # Errors
 /// Why the padding cannot be a border.
 pub fn border_of(op: Op, attrs: &Attrs, zero_point: Option<&Tensor>) -> Result<Option<Border>, String> {
-    let windowed = matches!(op.name, "IConv" | "ISumPool");
+    // A float convolution that is no matrix product reads zeros.
+    let depthwise = op.name == "Conv" && attrs.int("group").is_some_and(|g| g > 1);
+    let windowed = depthwise || matches!(op.name, "IConv" | "ISumPool");
     let pads = attrs.ints("pads").unwrap_or(&[]);
     if !windowed || pads.iter().all(|&p| p == 0) {
         return Ok(None);

@@ -24,4 +24,5 @@ mod reference;
 
 pub use arena::{Interval, Plan, plan};
 pub use dump::dump;
+pub use kernels::conv::Target;
 pub use lower::{Fast, Options, lower};

@@ -5,6 +5,7 @@ use crate::assembly::Assembly;
 use crate::constants::Constants;
 use crate::grid::dense_layout;
 use crate::halo::{self, Border};
+use crate::kernels::conv::Target;
 use crate::kernels::layout::TensorLayout;
 use crate::reference::{self, Dense};
 use qcc_diag::Diagnostic;
@@ -28,6 +29,8 @@ pub enum Fast {
 pub struct Options {
     /// Which kernels are generated.
     pub fast: Fast,
+    /// The CPU they are generated for. They run on any other, with the same results and slower.
+    pub target: Target,
 }
 
 /// The program of a typed graph.
@@ -102,7 +105,8 @@ impl Home {
 pub struct Walk<'g, 'c> {
     /// The graph.
     pub graph: &'g TypedGraph,
-    options: &'g Options,
+    /// How it is lowered.
+    pub options: &'g Options,
     /// The program so far.
     pub out: Assembly<'c>,
     /// Where values lie.

@@ -1,7 +1,7 @@
 //! Lowered programs compute what the graph's reference evaluation computes.
 
 use qcc_ir::{Bindings, TypedGraph};
-use qcc_lower::{Fast, Interval, Options, lower, plan};
+use qcc_lower::{Fast, Interval, Options, Target, lower, plan};
 use qcc_session::{Engine, Session};
 use qcc_tensor::{DType, Tensor, TensorType};
 use std::path::PathBuf;
@@ -34,7 +34,13 @@ fn values(ty: &TensorType, seed: u64) -> Tensor {
 }
 
 fn check(graph: &TypedGraph, fast: Fast) {
-    let program = Arc::new(lower(graph, &Options { fast }).expect("it lowers"));
+    for target in [Target { dot4: false }, Target { dot4: true }] {
+        check_for(graph, &Options { fast, target });
+    }
+}
+
+fn check_for(graph: &TypedGraph, options: &Options) {
+    let program = Arc::new(lower(graph, options).expect("it lowers"));
     let g = graph.graph();
     let inputs: Vec<Tensor> = g.inputs().iter().map(|id| values(graph.ty(id.output(0)), u64::from(id.0) + 1)).collect();
     let expected = qcc_ir::evaluate(graph, &inputs).expect("it evaluates");

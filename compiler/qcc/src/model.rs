@@ -5,6 +5,7 @@ use crate::standard_rules::{self, Selection};
 use crate::{batch, pipeline};
 use qcc_ir::{Bindings, Dim, Graph};
 use qcc_kernel::program::Program;
+use qcc_lower::Target;
 use qcc_session::artifact;
 use qcc_tensor::Tensor;
 use std::path::Path;
@@ -47,7 +48,8 @@ impl Model {
         }
     }
 
-    /// The program for inputs of the shapes of `inputs`; compiled with the selected rules if it is not yet.
+    /// The program for inputs of the shapes of `inputs`; compiled with the selected rules for
+    /// this CPU if it is not yet.
     ///
     /// # Errors
     /// As [`pipeline::compile`].
@@ -56,7 +58,7 @@ impl Model {
             Model::Program(program) => Ok(Arc::clone(program)),
             Model::Graph(graph) => {
                 let (rules, _) = standard_rules::compile(rules)?;
-                Ok(pipeline::compile(graph, bindings, &rules, &mut |_| ())?.program)
+                Ok(pipeline::compile(graph, bindings, &rules, Target::host(), &mut |_| ())?.program)
             }
         }
     }

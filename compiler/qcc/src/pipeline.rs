@@ -5,6 +5,7 @@ use qcc_dsl::RuleSet;
 use qcc_egraph::{CostModel, Extracted, Report};
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_kernel::program::Program;
+use qcc_lower::Target;
 use qcc_session::{Engine, Session, artifact};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,11 +47,17 @@ pub struct Compiled {
 /// A step of [`compile`] begins; for progress on long work.
 pub type OnStep<'a> = &'a mut dyn FnMut(&'static str);
 
-/// Types, saturates, chooses, lowers.
+/// Types, saturates, chooses, lowers for a CPU.
 ///
 /// # Errors
 /// As [`typed`]; a graph that cannot be lowered. A product that fails its check is a bug in qcc.
-pub fn compile(graph: &Graph, bindings: &Bindings, rules: &RuleSet, on_step: OnStep<'_>) -> Result<Compiled, Failure> {
+pub fn compile(
+    graph: &Graph,
+    bindings: &Bindings,
+    rules: &RuleSet,
+    target: Target,
+    on_step: OnStep<'_>,
+) -> Result<Compiled, Failure> {
     let mut clock = Clock { times: Vec::new(), on_step };
     let typed = clock.step("type", || typed(graph, bindings))?;
     let saturated = clock.step("saturate", || {
@@ -60,7 +67,7 @@ pub fn compile(graph: &Graph, bindings: &Bindings, rules: &RuleSet, on_step: OnS
         qcc_egraph::extract(&saturated, &CostModel::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
-    let program = clock.step("lower", || lower(&chosen.graph))?;
+    let program = clock.step("lower", || lower(&chosen.graph, target))?;
     Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
 }
 
@@ -68,8 +75,9 @@ pub fn compile(graph: &Graph, bindings: &Bindings, rules: &RuleSet, on_step: OnS
 ///
 /// # Errors
 /// Nodes that cannot run.
-pub fn lower(graph: &TypedGraph) -> Result<Arc<Program>, Failure> {
-    let program = qcc_lower::lower(graph, &qcc_lower::Options::default()).map_err(Failure::Diagnostics)?;
+pub fn lower(graph: &TypedGraph, target: Target) -> Result<Arc<Program>, Failure> {
+    let options = qcc_lower::Options { fast: qcc_lower::Fast::All, target };
+    let program = qcc_lower::lower(graph, &options).map_err(Failure::Diagnostics)?;
     qcc_kernel::program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
     Ok(Arc::new(program))
 }

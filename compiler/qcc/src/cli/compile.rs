@@ -8,6 +8,7 @@ use qcc_dsl::RuleSet;
 use qcc_egraph::Report;
 use qcc_ir::{Bindings, Graph, Node};
 use qcc_kernel::program::{Action, Program};
+use qcc_lower::Target;
 use qcc_session::{Engine, StepTime, artifact};
 use qcc_tensor::Tensor;
 use std::path::PathBuf;
@@ -35,10 +36,34 @@ pub struct Compile {
     /// Print products instead of the report
     #[arg(long, value_enum, value_delimiter = ',')]
     emit: Vec<Emit>,
+    /// The CPU that kernels are generated for; they run on any, and fastest on this one
+    #[arg(long, value_enum, default_value = "host")]
+    target: TargetName,
     #[command(flatten)]
     sizes: Sizes,
     #[command(flatten)]
     rules: RuleFiles,
+}
+
+/// CPUs that kernels are generated for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TargetName {
+    /// The CPU of this machine
+    Host,
+    /// Any CPU with 128-bit vectors
+    Baseline,
+    /// CPUs with a dot product of bytes (VNNI)
+    Vnni,
+}
+
+impl From<TargetName> for Target {
+    fn from(name: TargetName) -> Target {
+        match name {
+            TargetName::Host => Target::host(),
+            TargetName::Baseline => Target { dot4: false },
+            TargetName::Vnni => Target { dot4: true },
+        }
+    }
 }
 
 /// A product of the compiler, as text.
@@ -76,7 +101,8 @@ impl Compile {
             None => (example::NAME.to_string(), example::quantized()?),
         };
         let bar = progress::steps();
-        let compiled = pipeline::compile(&graph, &self.sizes.bindings(), &rules, &mut |step| bar.set_message(step))?;
+        let (bindings, target) = (self.sizes.bindings(), self.target.into());
+        let compiled = pipeline::compile(&graph, &bindings, &rules, target, &mut |step| bar.set_message(step))?;
         bar.finish_and_clear();
         if self.emit.is_empty() {
             println!("{name}\n");
@@ -245,7 +271,7 @@ fn shortened(name: &str, width: usize) -> String {
 /// Runs the built-in test set through the compiled example and through its float twin.
 fn report_accuracy(compiled: &Compiled, rules: &RuleSet) -> Result<(), Failure> {
     let (images, labels) = example::test_set()?;
-    let float = pipeline::compile(&example::float()?, &Bindings::default(), rules, &mut |_| ())?;
+    let float = pipeline::compile(&example::float()?, &Bindings::default(), rules, Target::host(), &mut |_| ())?;
     let share = |program: &Arc<Program>| -> Result<f64, Failure> {
         let samples = batch::Samples::new(vec![images.clone()], vec![Some(4)])?;
         let bar = progress::samples(samples.count());
