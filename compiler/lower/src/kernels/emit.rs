@@ -21,20 +21,21 @@ use qcc_kernel::{Addr, BinOp, Buf, BufferKind, KernelBuilder, Lane, UnOp, VL, Va
 
 use super::body::{Body, Compare, Fn1, Fn2, Node, NodeId, Operand};
 use super::layout::{Elem, SLACK, TensorLayout};
-use super::{Arg, Generated};
+use super::{Arg, Generated, bounds};
 
 /// Channels of one full write: a register of codes.
 pub const GROUP: usize = 16;
 
-/// Multipliers below this keep every product with an i32 inside i32, zero-point included: no clamp is needed before
-/// the conversion.
-const SAFE_MULTIPLIER: f32 = 0.99;
+/// Floats near this one are the integers.
+const MAGIC: f32 = 12_582_912.0;
 
 /// A body bound to the buffers of the kernel under construction.
 #[derive(Debug)]
 pub struct Emitter<'a> {
     body: &'a Body,
     types: Vec<Elem>,
+    /// The largest magnitude of every node.
+    magnitudes: Vec<f64>,
     /// The layout results are written to.
     output: TensorLayout,
     output_buf: Buf,
@@ -124,7 +125,13 @@ impl<'a> Emitter<'a> {
             constants.resize(constants.len() + SLACK, 0);
             b.constants("constants", constants.len())
         });
-        Ok(Emitter { body, types, output, output_buf, constants_buf, constants, sources, tables, inputs })
+        let magnitudes = bounds::magnitudes(body, &types, f64::INFINITY);
+        Ok(Emitter { body, types, magnitudes, output, output_buf, constants_buf, constants, sources, tables, inputs })
+    }
+
+    /// The same, knowing that the core's value is at most this large in magnitude (and no NaN): fewer clamps are needed.
+    pub fn with_core_within(self, magnitude: f64) -> Emitter<'a> {
+        Emitter { magnitudes: bounds::magnitudes(self.body, &self.types, magnitude), ..self }
     }
 
     /// The buffer of constants; those the core passed in start at offset 0.
@@ -388,7 +395,7 @@ impl Tile<'_, '_, '_> {
         let value = self.compute(id, v);
         let constant = match &self.emitter.body.nodes[at] {
             Node::F32(_) | Node::I32(_) => true,
-            Node::Operand(i) => self.tensor(*i).is_some_and(|(_, layout)| self.broadcasts(&layout)),
+            Node::Operand(i) => self.is_broadcast(*i),
             _ => false,
         };
         if constant {
@@ -430,11 +437,7 @@ impl Tile<'_, '_, '_> {
                 self.b.unary(UnOp::RoundToI32, x)
             }
             Node::Dequantize { q, scale, zero_point } => {
-                let mut q = self.number(*q, v);
-                if *zero_point != 0 {
-                    let zero = self.splat(Lane::I32, *zero_point as u32);
-                    q = self.b.binary(BinOp::Sub, q, zero);
-                }
+                let q = self.centred(id, *q, *zero_point, v);
                 let x = self.b.unary(UnOp::ToF32, q);
                 let scale = self.number(*scale, v);
                 self.b.binary(BinOp::Mul, x, scale)
@@ -522,12 +525,15 @@ impl Tile<'_, '_, '_> {
     fn rounded(&mut self, id: NodeId, v: usize, saturation: Saturation) -> Value {
         let emitter = self.emitter;
         let (root, lo, hi) = emitter.clipped(id);
-        let (real, zero_point, to, safe) = match &emitter.body.nodes[root.0 as usize] {
-            Node::Quantize { x, scale, zero_point, to } => (self.quotient(*x, *scale, v), *zero_point, *to, false),
+        let magnitude = |id: &NodeId| emitter.magnitudes[id.0 as usize];
+        let (real, most, zero_point, to) = match &emitter.body.nodes[root.0 as usize] {
+            Node::Quantize { x, scale, zero_point, to } => {
+                let most = bounds::product(magnitude(x), bounds::reciprocal(emitter.body, *scale));
+                (self.quotient(*x, *scale, v), most, *zero_point, *to)
+            }
             Node::Requantize { acc, multiplier, zero_point, to } => {
+                let most = bounds::product(magnitude(acc), magnitude(multiplier));
                 let x = self.float(*acc, v);
-                let bounded = emitter.types[acc.0 as usize] == Elem::I32;
-                let safe = bounded && emitter.largest(*multiplier).is_some_and(|m| m <= SAFE_MULTIPLIER);
                 let scaled = match emitter.body.nodes[multiplier.0 as usize] {
                     Node::F32(1.0) => x,
                     _ => {
@@ -535,25 +541,35 @@ impl Tile<'_, '_, '_> {
                         self.b.binary(BinOp::Mul, x, m)
                     }
                 };
-                (scaled, *zero_point, *to, safe)
+                (scaled, most, *zero_point, *to)
             }
             other => panic!("this is a bug in qcc: {other:?} is no quantization"),
         };
-        // A conversion that overflows gives the lowest integer: right for NaN and for what is too small, as long as
-        // adding the zero-point does not wrap.
         let (lowest, highest) = to.code_range().unwrap_or((lo, hi));
         let explicit = saturation == Saturation::Explicit;
-        let below = explicit || lo > lowest || !safe && zero_point < 0;
-        let above = explicit || hi < highest || !safe;
+        let (mut below, mut above) = (explicit || lo > lowest, explicit || hi < highest);
+        let small = most <= bounds::ROUNDS;
+        // Where one clamp is needed, a second one costs less than the conversion that it makes unnecessary.
+        if !small && (below || above || most > bounds::CONVERTS) {
+            (below, above) = (true, true);
+        }
         let mut real = real;
         if below {
+            // A NaN becomes the lowest code here, and only here: what is bounded is no NaN.
             let lo = self.splat(Lane::F32, ((lo - zero_point) as f32).to_bits());
             real = self.b.binary(BinOp::Max, real, lo);
         }
         if above {
-            // The bound comes first so that NaN passes.
             let hi = self.splat(Lane::F32, ((hi - zero_point) as f32).to_bits());
-            real = self.b.binary(BinOp::Min, hi, real);
+            real = self.b.binary(BinOp::Min, real, hi);
+        }
+        if small || below && above {
+            // Adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the low bits.
+            let magic = self.splat(Lane::F32, MAGIC.to_bits());
+            let sum = self.b.binary(BinOp::Add, real, magic);
+            let bits = self.b.unary(UnOp::Bitcast(Lane::I32), sum);
+            let origin = self.splat(Lane::I32, MAGIC.to_bits().wrapping_sub(zero_point as u32));
+            return self.b.binary(BinOp::Sub, bits, origin);
         }
         let code = self.b.unary(UnOp::RoundToI32, real);
         if zero_point == 0 {
@@ -585,14 +601,33 @@ impl Tile<'_, '_, '_> {
         if self.emitter.types[id.0 as usize] == Elem::F32 { x } else { self.b.unary(UnOp::ToF32, x) }
     }
 
+    /// `q - zero_point` in I32 lanes, for the dequantization `id`. Codes are subtracted in I16 lanes, twice as many.
+    fn centred(&mut self, id: NodeId, q: NodeId, zero_point: i32, v: usize) -> Value {
+        if zero_point == 0 {
+            return self.number(q, v);
+        }
+        if !(self.emitter.is_code(q) && self.emitter.is_packed(q)) {
+            let q = self.number(q, v);
+            let zero = self.splat(Lane::I32, zero_point as u32);
+            return self.b.binary(BinOp::Sub, q, zero);
+        }
+        let half = match self.halves[id.0 as usize][v / 2] {
+            Some(known) => known,
+            None => {
+                let codes = self.half(q, v / 2);
+                let zero = u32::from(zero_point as i16 as u16);
+                let zero = self.splat(Lane::I16, zero << 16 | zero);
+                self.b.binary(BinOp::Sub, codes, zero)
+            }
+        };
+        self.halves[id.0 as usize][v / 2] = Some(half);
+        self.b.unary(if v.is_multiple_of(2) { UnOp::WidenLowS } else { UnOp::WidenHighS }, half)
+    }
+
     /// Four lanes of a node that exists as bytes.
     fn widen(&mut self, id: NodeId, v: usize) -> Value {
         let signed = self.emitter.types[id.0 as usize] == Elem::I8;
-        let half = match self.halves[id.0 as usize][v / 2] {
-            Some(known) => known,
-            None => self.half(id, v / 2, signed),
-        };
-        self.halves[id.0 as usize][v / 2] = Some(half);
+        let half = self.half(id, v / 2);
         let op = match (v % 2, signed) {
             (0, true) => UnOp::WidenLowS,
             (0, false) => UnOp::WidenLowU,
@@ -602,23 +637,31 @@ impl Tile<'_, '_, '_> {
         self.b.unary(op, half)
     }
 
-    fn half(&mut self, id: NodeId, half: usize, signed: bool) -> Value {
-        if let Node::Operand(i) = self.emitter.body.nodes[id.0 as usize]
-            && let Some((addr, layout)) = self.tensor(i)
-            && !self.broadcasts(&layout)
-            && self.codes[id.0 as usize].is_none()
-        {
-            let addr = addr.plus(8 * half as i64);
-            return if signed { self.b.load_widen_s(Lane::I8, addr) } else { self.b.load_widen_u(Lane::I8, addr) };
+    /// Eight lanes of a node that exists as bytes, as I16.
+    fn half(&mut self, id: NodeId, half: usize) -> Value {
+        if let Some(known) = self.halves[id.0 as usize][half] {
+            return known;
         }
-        let codes = self.codes(id);
-        let op = match (half, signed) {
-            (0, true) => UnOp::WidenLowS,
-            (0, false) => UnOp::WidenLowU,
-            (_, true) => UnOp::WidenHighS,
-            (_, false) => UnOp::WidenHighU,
+        let signed = self.emitter.types[id.0 as usize] == Elem::I8;
+        let value = match self.emitter.body.nodes[id.0 as usize] {
+            Node::Operand(i) if self.codes[id.0 as usize].is_none() && !self.is_broadcast(i) => {
+                let addr = self.tensor(i).map(|(addr, _)| addr.plus(8 * half as i64));
+                let addr = addr.unwrap_or_else(|| panic!("this is a bug in qcc: operand {i} holds no codes"));
+                if signed { self.b.load_widen_s(Lane::I8, addr) } else { self.b.load_widen_u(Lane::I8, addr) }
+            }
+            _ => {
+                let codes = self.codes(id);
+                let op = match (half, signed) {
+                    (0, true) => UnOp::WidenLowS,
+                    (0, false) => UnOp::WidenLowU,
+                    (_, true) => UnOp::WidenHighS,
+                    (_, false) => UnOp::WidenHighU,
+                };
+                self.b.unary(op, codes)
+            }
         };
-        self.b.unary(op, codes)
+        self.halves[id.0 as usize][half] = Some(value);
+        value
     }
 
     /// Vector `v` of an operand of four-byte numbers.
@@ -657,6 +700,10 @@ impl Tile<'_, '_, '_> {
             }
             Source::Channel(_) => None,
         }
+    }
+
+    fn is_broadcast(&self, i: u32) -> bool {
+        self.tensor(i).is_some_and(|(_, layout)| self.broadcasts(&layout))
     }
 
     fn broadcasts(&self, layout: &TensorLayout) -> bool {
@@ -720,19 +767,6 @@ impl Emitter<'_> {
     /// Whether the node's codes come as bytes, clipped or not.
     fn is_packed(&self, id: NodeId) -> bool {
         matches!(self.body.nodes[self.clipped(id).0.0 as usize], Node::Core | Node::Operand(_) | Node::Lookup { .. })
-    }
-
-    /// The largest magnitude of a constant node.
-    fn largest(&self, id: NodeId) -> Option<f32> {
-        let finite = |m: f32, v: f32| if v.is_finite() { m.max(v.abs()) } else { f32::INFINITY };
-        match &self.body.nodes[id.0 as usize] {
-            Node::F32(value) => Some(finite(0.0, *value)),
-            Node::Operand(i) => match &self.body.operands[*i as usize] {
-                Operand::ChannelF32(values) => Some(values.iter().fold(0.0, |m, &v| finite(m, v))),
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 

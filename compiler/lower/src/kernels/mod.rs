@@ -5,6 +5,7 @@
 //! Activations are channels-last ([`layout::TensorLayout`]); integer results are exact.
 
 pub mod body;
+mod bounds;
 pub mod conv;
 mod depthwise;
 pub mod depthwise_f32;

@@ -72,6 +72,10 @@ pub fn generate(spec: &PoolSpec) -> Result<Generated, String> {
     let mut b = KernelBuilder::new(&spec.name, tasks);
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(core), *y, Vec::new())?;
+    let out = match spec.kind {
+        PoolKind::Sum { zero_point } => out.with_core_within(sum::largest(x.elem, zero_point, spec.kernel)),
+        PoolKind::Max => out,
+    };
     if tasks == 0 {
         return Ok(out.finish(b));
     }

@@ -49,6 +49,7 @@ pub fn generate(spec: &ReduceSpec) -> Result<Generated, String> {
     let mut b = KernelBuilder::new(&spec.name, tasks);
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(core), *y, Vec::new())?;
+    let out = out.with_core_within(sum::largest(x.elem, spec.zero_point, [x.h, x.w]));
     if tasks == 0 {
         return Ok(out.finish(b));
     }

@@ -8,6 +8,12 @@ use super::layout::Elem;
 /// Most codes an I16 lane can sum: 128 * 255 < 2^15.
 pub const PARTIAL: usize = 128;
 
+/// The largest magnitude of a sum of `code - zero_point` over a rectangle of codes; infinite for floats.
+pub fn largest(elem: Elem, zero_point: i32, [rows, columns]: [usize; 2]) -> f64 {
+    let distance = |(lo, hi): (i32, i32)| f64::from((hi - zero_point).max(zero_point - lo));
+    elem.code_range().map_or(f64::INFINITY, |range| distance(range) * (rows * columns) as f64)
+}
+
 /// Vectors of partial sums for `count` channels.
 pub fn vectors(elem: Elem, count: usize) -> usize {
     count.div_ceil(if elem == Elem::F32 { 4 } else { 8 })
