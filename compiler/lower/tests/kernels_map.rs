@@ -155,6 +155,49 @@ fn requantization_of_any_accumulator() {
 }
 
 #[test]
+fn requantization_of_any_float() {
+    for to in [Elem::U8, Elem::I8] {
+        let (lo, hi) = to.code_range().expect("a code type");
+        for zero_point in [lo, hi, 0, 11] {
+            for multiplier in [1.0, 0.5, 13.7, 1e-30, 1e30] {
+                for clip in [None, Some((lo + 9, hi)), Some((lo, hi - 9))] {
+                    let dims = [1, 1, 7, 53];
+                    let mut body = Body::new();
+                    let acc = body.operand(Operand::Tensor(dense(dims, Elem::F32)));
+                    let multiplier = body.push(Node::F32(multiplier));
+                    let q = body.push(Node::Requantize { acc, multiplier, zero_point, to });
+                    if let Some((lo, hi)) = clip {
+                        body.push(Node::ClipCode { q, lo, hi });
+                    }
+                    check("requantize floats", &body, dense(dims, to), None);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bounded_numbers_round_like_any() {
+    // Products near every tie, at the edge of what rounds by an addition, and beyond it.
+    for scale in [0.5, 0.25, 1.0 / 3.0, 2.0, 8191.75, 16448.0, 16449.0, 32896.0, 8.3e6, 8.5e6, 1e9] {
+        for (zero_point, to) in [(0, Elem::U8), (3, Elem::U8), (-128, Elem::I8), (127, Elem::I8)] {
+            for zero in [0, 1, 128, 255] {
+                let dims = [1, 3, 5, 47];
+                let mut body = Body::new();
+                let q = body.operand(Operand::Tensor(dense(dims, Elem::U8)));
+                let acc = dequantize(&mut body, q, scale, zero);
+                let multiplier = body.push(Node::F32(1.0));
+                body.push(Node::Requantize { acc, multiplier, zero_point, to });
+                check("bounded", &body, dense(dims, to), None);
+                let small = body.push(Node::F32(0.7));
+                body.push(Node::Requantize { acc, multiplier: small, zero_point, to });
+                check("bounded and scaled", &body, dense(dims, to), None);
+            }
+        }
+    }
+}
+
+#[test]
 fn channel_constants_at_every_width() {
     for dims in SHAPES {
         for (from, to) in [(0, 0), (2, 1), (0, 3)] {
