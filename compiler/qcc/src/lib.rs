@@ -2,8 +2,10 @@
 
 pub mod arrays;
 pub mod batch;
+pub mod cut;
 pub mod example;
 pub mod failure;
+pub mod inputs;
 pub mod measure;
 pub mod model;
 pub mod pipeline;

@@ -1,12 +1,9 @@
-//! Times of repeated runs, and inputs to run on.
+//! Times of repeated runs.
 
 use crate::failure::Failure;
 use qcc_session::Session;
-use qcc_tensor::{DType, Tensor, TensorType};
+use qcc_tensor::Tensor;
 use std::time::{Duration, Instant};
-
-/// Seed of random inputs: every run of every program sees the same ones.
-const SEED: u64 = 0x05EE_D0F0_C0DE;
 
 /// Runs before measuring: caches are warm and memory is mapped after the first, branch predictors after the second.
 const WARM_UP: usize = 2;
@@ -22,34 +19,6 @@ pub struct Times {
     pub p95_ms: f64,
     /// How many runs.
     pub runs: usize,
-}
-
-/// Random inputs of the session's types: floats in [-1, 1), integer codes over their whole range, other integers 0 or 1.
-pub fn random_inputs(session: &Session) -> Vec<Tensor> {
-    let mut state = SEED;
-    session.inputs().iter().map(|port| random(&port.ty, &mut state)).collect()
-}
-
-fn random(ty: &TensorType, state: &mut u64) -> Tensor {
-    let mut next = || {
-        // xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
-        *state ^= *state >> 12;
-        *state ^= *state << 25;
-        *state ^= *state >> 27;
-        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as u32
-    };
-    let n = ty.elements();
-    let shape = ty.shape.iter().copied();
-    match ty.dtype {
-        DType::U8 | DType::I8 => {
-            let bytes: Vec<u8> = (0..n).map(|_| next() as u8).collect();
-            Tensor::from_bytes(ty.clone(), bytes.into()).expect("as many bytes as elements")
-        }
-        DType::I64 => Tensor::new(shape, (0..n).map(|_| i64::from(next() & 1)).collect()),
-        DType::I32 => Tensor::new(shape, (0..n).map(|_| (next() & 1) as i32).collect()),
-        DType::F32 => Tensor::new(shape, (0..n).map(|_| next() as f32 / (1 << 23) as f32 - 1.0).collect()),
-        _ => Tensor::from_bytes(ty.clone(), vec![0; ty.bytes()].into()).expect("as many bytes as the type says"),
-    }
 }
 
 /// Runs for at least `budget` and at least three times.

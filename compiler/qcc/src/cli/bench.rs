@@ -3,7 +3,7 @@
 use super::{EngineName, RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::model::Model;
-use qcc::{measure, pipeline};
+use qcc::{inputs, measure, pipeline};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl Bench {
         let program = model.program(&self.sizes.bindings(), &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
-        let inputs = measure::random_inputs(&session);
+        let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);
         session.run(&inputs).map_err(|e| Failure::Bug(e.to_string()))?;
         let to_first_ms = start.elapsed().as_secs_f64() * 1e3;
         let times = measure::times(&mut session, &inputs, Duration::from_secs_f64(self.seconds.max(0.0)))?;

@@ -3,7 +3,7 @@
 use super::{RuleFiles, Sizes, progress};
 use qcc::failure::Failure;
 use qcc::pipeline::{self, Compiled};
-use qcc::{batch, example, measure, standard_rules};
+use qcc::{batch, example, inputs, measure, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_egraph::Report;
 use qcc_ir::{Bindings, Graph, Node};
@@ -210,7 +210,7 @@ fn report(compiled: &Compiled, rules: &RuleSet) -> Result<(), Failure> {
         println!("  {:>5}x {:<32} {doc}", line.applied, line.name);
     }
     let mut session = pipeline::session(&compiled.program, 1, Engine::Jit)?;
-    let inputs = measure::random_inputs(&session);
+    let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);
     let times = measure::times(&mut session, &inputs, MEASURE)?;
     let (_, steps) = session.run_profiled(&inputs).map_err(|e| Failure::Bug(e.to_string()))?;
     println!("\nkernels, one thread");

@@ -6,6 +6,7 @@ mod inspect;
 mod progress;
 mod rules;
 mod run;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use qcc::failure::Failure;
@@ -27,6 +28,7 @@ enum Command {
     Run(run::Run),
     Bench(bench::Bench),
     Inspect(inspect::Inspect),
+    Verify(verify::Verify),
     #[command(subcommand)]
     Rules(rules::Rules),
 }
@@ -106,5 +108,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Bench(command) => command.execute(),
         Command::Rules(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
     }
 }
