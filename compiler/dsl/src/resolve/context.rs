@@ -18,6 +18,9 @@ const MAX_CALLS: usize = 32;
 /// level of doubling functions doubles the number.
 const MAX_EXPANSIONS: usize = 10_000;
 
+/// A rule with so many errors is not expanded further: one wrong name in a function is an error at every call.
+const ENOUGH_DIAGNOSTICS: usize = 50;
+
 /// Most terms looked at to tell tensors from numbers in one rule. The standard rules need some hundreds.
 const MAX_PROBES: usize = 100_000;
 
@@ -48,6 +51,8 @@ pub(crate) struct RuleContext<'a, 'd> {
     pub expansions: usize,
     /// How often [`RuleContext::is_tensor`] was asked.
     pub probes: Cell<usize>,
+    /// Diagnostics there were before the rule.
+    pub first_diagnostic: usize,
     /// Whether it was reported that the rule expands to too much.
     pub too_large: bool,
 }
@@ -341,6 +346,9 @@ impl<'a, 'd> RuleContext<'a, 'd> {
     /// Counts something that is read in place of its name; reports when it is too much.
     pub(crate) fn count_expansion(&mut self, span: Span) -> Option<()> {
         self.expansions += 1;
+        if self.diagnostics.len() > self.first_diagnostic + ENOUGH_DIAGNOSTICS {
+            return None;
+        }
         if self.expansions <= MAX_EXPANSIONS && self.probes.get() <= MAX_PROBES {
             return Some(());
         }

@@ -74,6 +74,7 @@ fn context<'a, 'd>(
     if rule.both_ways {
         rule.left.iter().chain(&rule.right).for_each(|side| hints.collect(&side.term));
     }
+    let first_diagnostic = diagnostics.len();
     RuleContext {
         scope: file.scope,
         sources: file.sources,
@@ -92,6 +93,7 @@ fn context<'a, 'd>(
         hints,
         expansions: 0,
         probes: Default::default(),
+        first_diagnostic,
         too_large: false,
     }
 }
