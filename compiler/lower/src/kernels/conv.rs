@@ -180,6 +180,18 @@ impl ConvSpec {
         bias.wrapping_sub(input_zero.wrapping_mul(sum))
     }
 
+    /// The largest magnitude an accumulator can have. Padding counts as zero.
+    pub fn largest_accumulator(&self) -> f64 {
+        let (lo, hi) = self.input_range;
+        let reach = f64::from((hi - self.input_zero).max(self.input_zero - lo).max(0));
+        let of = |o: usize| {
+            let zero = self.zero_of(o);
+            let sum: f64 = self.codes_of(o).iter().map(|&w| f64::from(i32::from(w) - zero).abs()).sum();
+            sum * reach + self.bias.get(o).map_or(0.0, |&bias| f64::from(bias).abs())
+        };
+        (0..self.output.c).map(of).fold(0.0, f64::max)
+    }
+
     /// What is added to an input code so that it is not negative.
     pub fn flip(&self) -> i32 {
         if self.input.elem == Elem::I8 { 128 } else { 0 }

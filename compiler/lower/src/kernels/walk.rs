@@ -94,6 +94,7 @@ pub fn generate(spec: &ConvSpec, core: &dyn Core, panels: &[Panel], constants: V
     let mut b = KernelBuilder::new(name(spec), (split.row_blocks * panel_blocks) as u32);
     let x = b.input("x", spec.input.bytes());
     let out = Emitter::new(&mut b, body, Some(Elem::I32), output, constants)?;
+    let out = out.with_core_within(spec.largest_accumulator());
     let kernel = Kernel { spec, core, walk: &walk, split, panels, x, out: &out };
     let task = b.task();
     if panel_blocks == 1 {
