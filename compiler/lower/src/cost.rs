@@ -1,10 +1,18 @@
 //! Predicted time of steps.
 
-/// Multiply-accumulates a nanosecond of int8 kernels on one thread, see the measurements in `kernels/conv.rs`.
-const INT8_MACS_PER_NS: f64 = 16.0;
+use crate::kernels::conv::Target;
+
+/// Multiply-accumulates a nanosecond of dense int8 kernels on one thread by pairs of 16-bit products, at 2.5 GHz.
+const INT8_MACS_PER_NS: f64 = 19.0;
+
+/// The same by dot products of four bytes, at 4 GHz.
+const DOT4_MACS_PER_NS: f64 = 100.0;
+
+/// How much slower a depthwise int8 kernel is: its inputs are not reused between channels.
+const DEPTHWISE_FACTOR: f64 = 3.0;
 
 /// Multiply-accumulates a nanosecond of float products on one thread.
-const FLOAT_MACS_PER_NS: f64 = 14.0;
+const FLOAT_MACS_PER_NS: f64 = 18.0;
 
 /// Bytes a nanosecond read or written by a kernel.
 const BYTES_PER_NS: f64 = 8.0;
@@ -16,9 +24,11 @@ const REFERENCE_ELEMENTS_PER_NS: f64 = 0.02;
 const LAUNCH_NS: f64 = 150.0;
 
 /// Predicted nanoseconds of an integer or float kernel.
-pub fn kernel_ns(macs: u64, bytes: usize, float: Arithmetic) -> f64 {
-    let rate = match float {
-        Arithmetic::Int8 => INT8_MACS_PER_NS,
+pub fn kernel_ns(macs: u64, bytes: usize, arithmetic: Arithmetic) -> f64 {
+    let int8 = |target: Target| if target.dot4 { DOT4_MACS_PER_NS } else { INT8_MACS_PER_NS };
+    let rate = match arithmetic {
+        Arithmetic::Int8(target) => int8(target),
+        Arithmetic::DepthwiseInt8(target) => int8(target) / DEPTHWISE_FACTOR,
         Arithmetic::Float => FLOAT_MACS_PER_NS,
     };
     LAUNCH_NS + (macs as f64 / rate).max(bytes as f64 / BYTES_PER_NS)
@@ -33,7 +43,9 @@ pub fn reference_ns(macs: u64, elements: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// 8-bit codes into 32 bits.
-    Int8,
+    Int8(Target),
+    /// 8-bit codes into 32 bits, every channel on its own.
+    DepthwiseInt8(Target),
     /// Single precision.
     Float,
 }

@@ -271,7 +271,13 @@ impl Walk<'_, '_> {
             other => return Err(format!("{other} has no kernel")),
         };
         let macs = self.macs(core, id);
-        self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, Arithmetic::Int8)
+        let target = self.options.target;
+        let arithmetic = match core.op.name {
+            "IConv" if core.attrs.int("group").is_some_and(|g| g > 1) => Arithmetic::DepthwiseInt8(target),
+            "Conv" => Arithmetic::Float,
+            _ => Arithmetic::Int8(target),
+        };
+        self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, arithmetic)
     }
 
     /// Whether a float convolution has one filter per channel.

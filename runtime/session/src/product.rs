@@ -1,7 +1,7 @@
 //! Float matrix products: the only user of the `gemm` crate.
 //!
-//! A product is computed in blocks of [`ROWS`] rows, each by one call, whatever the number of threads: an element's sum
-//! then has one order and the result one value. A convolution gathers the windows of a block of output pixels first.
+//! A product is computed in blocks of [`ROWS`] rows and [`COLUMNS`] columns, each by one call, whatever the number of
+//! threads: an element's sum then has one order and the result one value. A convolution gathers the windows of a block of output pixels first.
 
 use gemm::Parallelism;
 use qcc_kernel::program::{Gemm, Im2Col};
@@ -10,6 +10,10 @@ use std::ops::Range;
 /// Rows of one call. Packing the right operand costs one pass over it for every block, 1/192 of the work; a gathered
 /// block of 192 rows of a 3x3 convolution over 128 channels is 860 KiB, within the second-level cache of most CPUs.
 const ROWS: usize = 192;
+
+/// Columns of one call, unless windows are gathered, which is done once for all columns. Packing the left operand costs one
+/// pass over it for every block, 1/512 of the work; late layers of networks have few rows and a thousand columns.
+const COLUMNS: usize = 512;
 
 /// The operands of a [`Gemm`] as pointers.
 #[derive(Clone, Copy)]
@@ -24,7 +28,11 @@ pub struct Operands {
 
 /// Number of independent blocks of a product.
 pub fn blocks(gemm: &Gemm) -> usize {
-    gemm.batch * gemm.m.div_ceil(ROWS)
+    gemm.batch * gemm.m.div_ceil(ROWS) * column_blocks(gemm)
+}
+
+fn column_blocks(gemm: &Gemm) -> usize {
+    if gemm.im2col.is_some() { 1 } else { gemm.n.div_ceil(COLUMNS).max(1) }
 }
 
 /// Floats of working memory one thread needs.
@@ -38,10 +46,15 @@ pub fn scratch(gemm: &Gemm) -> usize {
 /// The operands cover what [`qcc_kernel::program::check`] asks of a product's buffers, `c` is written by nobody else, and
 /// `gathered` has [`scratch`] floats.
 pub unsafe fn multiply(gemm: &Gemm, operands: Operands, gathered: &mut [f32], range: Range<usize>) {
-    let per_batch = gemm.m.div_ceil(ROWS);
+    let (row_blocks, column_blocks) = (gemm.m.div_ceil(ROWS), column_blocks(gemm));
     for block in range {
-        let (batch, first) = (block / per_batch, block % per_batch * ROWS);
+        let (block, column_block) = (block / column_blocks, block % column_blocks);
+        let (batch, first) = (block / row_blocks, block % row_blocks * ROWS);
         let rows = ROWS.min(gemm.m - first);
+        let (from, columns) = match column_blocks {
+            1 => (0, gemm.n),
+            _ => (column_block * COLUMNS, COLUMNS.min(gemm.n - column_block * COLUMNS)),
+        };
         let (lhs, row, column) = match &gemm.im2col {
             None => {
                 let offset = gemm.a.offset + batch * gemm.a.batch + first * gemm.a.row;
@@ -55,13 +68,14 @@ pub unsafe fn multiply(gemm: &Gemm, operands: Operands, gathered: &mut [f32], ra
                 (gathered.as_ptr(), gemm.k, 1)
             }
         };
-        // SAFETY: as the caller promises; blocks write different rows of `c`.
+        // SAFETY: as the caller promises; blocks write different rows or columns of `c`.
         unsafe {
-            let c = operands.c.add(gemm.c.offset + batch * gemm.c.batch + first * gemm.c.row);
-            let b = operands.b.add(gemm.b.offset + batch * gemm.b.batch);
+            let c = gemm.c.offset + batch * gemm.c.batch + first * gemm.c.row + from * gemm.c.column;
+            let c = operands.c.add(c);
+            let b = operands.b.add(gemm.b.offset + batch * gemm.b.batch + from * gemm.b.column);
             gemm::gemm(
                 rows,
-                gemm.n,
+                columns,
                 gemm.k,
                 c,
                 gemm.c.column as isize,

@@ -83,9 +83,9 @@ impl Session {
         let steps = steps::bind(&program, options, &place)?;
         let inputs = program.inputs.iter().map(|port| place(port.buffer)).collect();
         let outputs = program.outputs.iter().map(|port| place(port.buffer)).collect();
-        let pool = match threads {
-            1 => None,
-            _ => Some(
+        let pool = match steps.iter().any(Bound::is_split) {
+            false => None,
+            true => Some(
                 ThreadPoolBuilder::new()
                     .num_threads(threads)
                     .thread_name(|i| format!("qcc-{i}"))

@@ -176,6 +176,11 @@ pub struct Machine<'s> {
 }
 
 impl Bound {
+    /// Whether the step uses more than the calling thread.
+    pub fn is_split(&self) -> bool {
+        self.threads > 1
+    }
+
     /// Executes the step.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ fn assert_close(got: &[f32], expected: &[f64], what: &str) {
 
 #[test]
 fn a_matrix_product_equals_its_definition() {
-    for [batch, m, n, k] in [[1, 1, 1, 1], [1, 5, 3, 7], [2, 193, 17, 33], [1, 500, 8, 16]] {
+    for [batch, m, n, k] in [[1, 1, 1, 1], [1, 5, 3, 7], [2, 193, 17, 33], [1, 500, 8, 16], [2, 3, 1100, 5]] {
         let x = floats(&[batch, m, k], |i| ((i * 37 % 101) as f32 - 50.0) / 16.0);
         let w = floats(&[batch, k, n], |i| ((i * 53 % 97) as f32 - 48.0) / 16.0);
         let ty = TensorType::new(DType::F32, [batch, m, n]);
