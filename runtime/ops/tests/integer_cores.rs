@@ -69,10 +69,10 @@ impl Geometry {
     fn expected(&self, x: &[i64], w: &[i64], xz: i64, wz: i64, bias: &[i32]) -> Vec<i32> {
         let depth = self.channels / self.group;
         let mut out = Vec::new();
-        for o in 0..self.outputs {
+        for (o, &start) in bias.iter().enumerate().take(self.outputs) {
             for y in 0..self.out(0) {
                 for q in 0..self.out(1) {
-                    let mut acc = i64::from(bias[o]);
+                    let mut acc = i64::from(start);
                     for c in 0..depth {
                         for i in 0..self.kernel {
                             for j in 0..self.kernel {

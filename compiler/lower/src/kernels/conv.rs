@@ -7,8 +7,8 @@
 //! exactly, in i32; the body maps `acc` to what the output holds. The zero point of the input is folded into the bias,
 //! which holds at borders too because the halo of the input is filled with it. Padding therefore costs no branch.
 //!
-//! [`conv`] chooses: one input and one output channel per group is [`super::depthwise`], everything else is an implicit
-//! matrix product over [`super::pack`]ed weights ([`super::tile`]).
+//! [`conv`] chooses: one input and one output channel per group is `depthwise`, everything else is an implicit
+//! matrix product over `pack`ed weights (`tile`).
 
 use super::Generated;
 use super::body::Body;
