@@ -4,7 +4,7 @@
 //! alternatives rightly, and the distances between a fast kernel, a pass over memory, and reference evaluation are large.
 
 use qcc_ops::{Attrs, Op};
-use qcc_tensor::{DType, TensorType};
+use qcc_tensor::{DType, Tensor, TensorType};
 
 /// Rates of a machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,8 @@ pub(crate) struct Operand<'a> {
     pub(crate) ty: &'a TensorType,
     /// Whether it is a constant of the chosen graph.
     pub(crate) constant: bool,
+    /// Its value, if it is known and small.
+    pub(crate) value: Option<&'a Tensor>,
 }
 
 /// Operators whose result the body of a kernel can work on before it is stored.
@@ -90,20 +92,9 @@ pub(crate) fn is_view(op: Op) -> bool {
     matches!(op.name, "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity")
 }
 
+/// Operators that move elements, each with a kernel.
 fn is_move(op: Op) -> bool {
-    matches!(
-        op.name,
-        "Transpose"
-            | "Slice"
-            | "Concat"
-            | "Pad"
-            | "Gather"
-            | "Split"
-            | "Tile"
-            | "Expand"
-            | "GatherElements"
-            | "GatherND"
-    )
+    matches!(op.name, "Transpose" | "Slice" | "Concat" | "Pad" | "Expand")
 }
 
 fn elements(ty: &TensorType) -> f64 {
@@ -136,10 +127,9 @@ impl CostModel {
         if is_move(op) {
             return self.launch_ns + read(self.move_ns) + written(self.move_ns);
         }
-        let x = inputs.iter().flatten().next().map(|i| i.ty.dtype);
         if op.elementwise
             && outputs.len() == 1
-            && let Some(work) = self.body_op(op, x, &outputs[0])
+            && let Some(work) = self.body_op(op, inputs, &outputs[0])
         {
             return self.launch_ns + read(self.byte_ns) + written(self.byte_ns) + work;
         }
@@ -163,17 +153,22 @@ impl CostModel {
         let read: f64 = inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * self.byte_ns).sum();
         let (x, weights) = (operand(0)?, operand(1));
         let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && is_fast(x.ty.dtype);
+        let rest_constant = inputs.iter().skip(1).flatten().all(|i| i.constant);
+        let pads = attrs.ints("pads").unwrap_or(&[]).iter().any(|&p| p != 0);
         let work = match op.name {
             // A float convolution's bias is a matter of the body.
             "Conv" if operand(2).is_some() => return None,
-            "Conv" | "IConv" if image && weights?.constant => {
+            "Conv" | "IConv" if image && rest_constant => {
                 let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
                 // A float product is written and read once more before its body.
                 let float = if op.name == "Conv" { 2.0 * bytes(output) * self.byte_ns } else { 0.0 };
-                float + macs * if attrs.int("group") == Some(1) { rate } else { self.depthwise_mac_ns }
+                let depthwise = attrs.int("group") != Some(1) && weights?.ty.shape.get(1) == Some(&1);
+                float + macs * if depthwise { self.depthwise_mac_ns } else { rate }
             }
-            "IMatMul" if weights?.constant && weights?.ty.rank() == 2 => macs * self.integer_mac_ns,
+            "IMatMul" if rest_constant && weights?.ty.rank() == 2 => macs * self.integer_mac_ns,
             "MatMul" if x.ty.dtype == DType::F32 => macs * self.float_mac_ns,
+            // Windows at a padded border have fewer elements.
+            "AveragePool" if pads || attrs.int("ceil_mode") != Some(0) => return None,
             "MaxPool" | "AveragePool" | "ISumPool" if image => {
                 let window: i64 = attrs.ints("kernel_shape").unwrap_or(&[]).iter().product();
                 elements(output) * window as f64 * self.window_ns
@@ -183,7 +178,15 @@ impl CostModel {
             }
             "GlobalAveragePool" if image => elements(x.ty) * self.window_ns,
             // Everything between the batch and the channels is summed.
-            "IReduceSum" if attrs.ints("axes")?.iter().copied().eq(1..x.ty.rank() as i64 - 1) => {
+            "IReduceSum" | "ReduceMean" if x.ty.rank() == 4 && is_fast(x.ty.dtype) => {
+                let axes = match (op.name, weights) {
+                    ("ReduceMean", Some(axes)) => axes.value.and_then(Tensor::to_i64_vec)?,
+                    _ => attrs.ints("axes")?.to_vec(),
+                };
+                let keeps = attrs.int("keepdims") == Some(1) || x.ty.shape[0] == 1;
+                if !keeps || !matches!(axes[..], [1, 2] | [-3, -2]) {
+                    return None;
+                }
                 elements(x.ty) * self.window_ns
             }
             _ => return None,
@@ -192,9 +195,15 @@ impl CostModel {
     }
 
     /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
-    pub(crate) fn body_op(&self, op: Op, input: Option<DType>, output: &TensorType) -> Option<f64> {
+    pub(crate) fn body_op(&self, op: Op, inputs: &[Option<Operand<'_>>], output: &TensorType) -> Option<f64> {
         let known = |d: DType| is_fast(d) || d == DType::I32;
-        if !known(output.dtype) || !input.is_none_or(known) {
+        let first = inputs.iter().flatten().next().map(|i| i.ty.dtype);
+        if !known(output.dtype) || !first.is_none_or(known) {
+            return None;
+        }
+        // Scales, zero-points, limits and tables are parts of the code.
+        let parameters = matches!(op.name, "QuantizeLinear" | "DequantizeLinear" | "Requantize" | "Lookup" | "Clip");
+        if parameters && !inputs.iter().skip(1).flatten().all(|i| i.constant) {
             return None;
         }
         let rate = match op.name {

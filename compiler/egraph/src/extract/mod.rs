@@ -56,15 +56,10 @@ pub fn extract(saturated: &Saturated, model: &CostModel) -> Result<Extracted, Ex
             climb::climb(&problem, &mut selection, seed)
         }
     };
+    let bound = bound::lower_bound(&problem).min(chosen.cost);
     let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen).map_err(bug)?;
     let graph = qcc_ir::infer(&graph).map_err(|e| bug(e[0].message.clone()))?;
-    Ok(Extracted {
-        graph,
-        cost_ns: chosen.cost,
-        lower_bound_ns: bound::lower_bound(&problem).min(chosen.cost),
-        seed_cost_ns: seed_cost,
-        table,
-    })
+    Ok(Extracted { graph, cost_ns: chosen.cost, lower_bound_ns: bound, seed_cost_ns: seed_cost, table })
 }
 
 fn bug(what: String) -> ExtractError {

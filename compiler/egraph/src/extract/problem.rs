@@ -196,7 +196,8 @@ impl Context<'_> {
             .iter()
             .map(|&c| {
                 let class = &egraph[c];
-                class.data.ty().map(|ty| Operand { ty, constant: class.iter().any(is_constant) })
+                let (constant, value) = (class.iter().any(is_constant), class.data.value.as_ref());
+                class.data.ty().map(|ty| Operand { ty, constant, value })
             })
             .collect();
         let reads: Vec<ClassId> =
@@ -208,11 +209,11 @@ impl Context<'_> {
         };
         let Some(Kind::Attrs(attrs)) = node.children.last().map(|&c| &egraph[c].data.kind) else { return };
         let attrs = egraph.analysis.tables.get_attrs(*attrs);
-        if call.op.elementwise && outputs.len() == 1 {
-            let input = operands.iter().flatten().next().map(|o| o.ty.dtype);
-            if let Some(cost) = self.model.body_op(call.op, input, &outputs[0]) {
-                class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
-            }
+        if call.op.elementwise
+            && outputs.len() == 1
+            && let Some(cost) = self.model.body_op(call.op, &operands, &outputs[0])
+        {
+            class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
         }
         if !self.closed {
             return;

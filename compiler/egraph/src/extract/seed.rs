@@ -38,7 +38,7 @@ pub(super) fn bottom_up(problem: &Problem) -> Selection {
 }
 
 /// Classes whose cost depends on a class, itself included.
-fn users(problem: &Problem) -> Vec<Vec<ClassId>> {
+pub(super) fn users(problem: &Problem) -> Vec<Vec<ClassId>> {
     let mut users: Vec<Vec<ClassId>> = (0..problem.classes.len()).map(|c| vec![c]).collect();
     for (id, class) in problem.classes.iter().enumerate() {
         let mut uses = |used: ClassId| {
@@ -141,7 +141,7 @@ impl BottomUp<'_> {
 }
 
 /// Whether a cost is really lower; costs of deep networks without sharing are large, so the distance is relative.
-fn falls(cost: f64, old: f64) -> bool {
+pub(super) fn falls(cost: f64, old: f64) -> bool {
     cost.is_finite() && (old.is_infinite() || cost < old - GAIN - old * 1e-12)
 }
 
