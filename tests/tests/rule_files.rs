@@ -59,9 +59,8 @@ fn count(ops: &BTreeMap<String, usize>, name: &str) -> usize {
 #[test]
 fn answers_do_not_depend_on_the_rules() {
     let expected = logits(&compiled(MODEL, &Selection::default())).to_f64_vec();
-    let files = [
-        "cleanup", "fold", "norm", "linear", "layout", "quantize", "integer", "requantize", "fuse", "table", "flip",
-    ];
+    let files =
+        ["cleanup", "fold", "norm", "linear", "layout", "quantize", "integer", "requantize", "fuse", "table", "flip"];
     let mut selections: Vec<Selection> = files.iter().map(|f| without(f)).collect();
     selections.push(Selection { standard: Standard::Omit, ..Selection::default() });
     for selection in selections {
@@ -76,8 +75,21 @@ fn answers_do_not_depend_on_the_rules() {
 fn with_all_rules_only_kernels_are_left() {
     let ops = ops(&compiled(MODEL, &Selection::default()));
     for gone in [
-        "BatchNormalization", "Dropout", "Identity", "Pad", "Shape", "Gather", "Concat", "Relu", "Clip", "Transpose",
-        "DequantizeLinear", "Conv", "Gemm", "MatMul", "Add",
+        "BatchNormalization",
+        "Dropout",
+        "Identity",
+        "Pad",
+        "Shape",
+        "Gather",
+        "Concat",
+        "Relu",
+        "Clip",
+        "Transpose",
+        "DequantizeLinear",
+        "Conv",
+        "Gemm",
+        "MatMul",
+        "Add",
     ] {
         assert_eq!(count(&ops, gone), 0, "{gone} is left: {ops:?}");
     }
@@ -88,7 +100,9 @@ fn with_all_rules_only_kernels_are_left() {
 #[test]
 fn the_float_network_keeps_no_trace_of_training() {
     let ops = ops(&compiled("fashion_resnet.onnx", &Selection::default()));
-    for gone in ["BatchNormalization", "Dropout", "Identity", "Pad", "Shape", "Gather", "Concat", "Slice", "Relu", "Add"] {
+    for gone in
+        ["BatchNormalization", "Dropout", "Identity", "Pad", "Shape", "Gather", "Concat", "Slice", "Relu", "Add"]
+    {
         assert_eq!(count(&ops, gone), 0, "{gone} is left: {ops:?}");
     }
 }

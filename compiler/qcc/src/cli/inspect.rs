@@ -1,23 +1,30 @@
 //! `qcc inspect`.
 
-use super::Sizes;
+use super::{RuleFiles, Sizes};
 use qcc::failure::Failure;
+use qcc::model::Model;
 use qcc::pipeline;
 use qcc_ir::{Node, TypedGraph};
+use qcc_kernel::program::{Action, Program};
 use qcc_tensor::TensorType;
 use std::path::PathBuf;
 
-/// Show what a model consists of: inputs, outputs, ops, parameters, multiply-accumulates
+/// Show what a model consists of and what becomes of it
+///
+/// Inputs, outputs, operators, parameters, multiply-accumulates; then every step of the compiled model: the kernel it got,
+/// or why it runs on reference evaluation.
 ///
 /// Example:
 ///   qcc inspect model.onnx --bind N=1
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Inspect {
-    /// The model, an .onnx file
+    /// The model, an .onnx or .qcc file
     model: PathBuf,
     #[command(flatten)]
     sizes: Sizes,
+    #[command(flatten)]
+    rules: RuleFiles,
 }
 
 /// One line of the table.
@@ -31,11 +38,44 @@ struct Row {
 impl Inspect {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
-        let graph = pipeline::import(&self.model)?;
-        let typed = pipeline::typed(&graph, &self.sizes.bindings())?;
-        print!("{}", report(&typed));
+        let (model, bindings) = (Model::open(&self.model)?, self.sizes.bindings());
+        match &model {
+            Model::Graph(graph) => print!("{}", report(&pipeline::typed(graph, &bindings)?)),
+            Model::Program(program) => print!("{}", ports(program)),
+        }
+        print!("\n{}", steps(&*model.program(&bindings, &self.rules.selection())?));
         Ok(())
     }
+}
+
+fn ports(program: &Program) -> String {
+    let line = |kind: &str, port: &qcc_kernel::program::Port| format!("{kind:<7} {}: {}\n", port.name, port.ty);
+    let inputs = program.inputs.iter().map(|port| line("input", port));
+    inputs.chain(program.outputs.iter().map(|port| line("output", port))).collect()
+}
+
+/// Every step, and what the program needs.
+fn steps(program: &Program) -> String {
+    let mut out = format!("{:<40} {:>9}  kernel\n", "step", "MMAC");
+    for step in &program.steps {
+        let kernel = match &step.action {
+            // Maps and pools are named after their step.
+            Action::Kernel { kernel, .. } => match &program.kernels[*kernel as usize].name {
+                name if *name == step.name => "kernel".into(),
+                name => format!("kernel {name}"),
+            },
+            Action::Gemm(g) => format!("float product {} x {} x {}", g.m, g.k, g.n),
+            Action::Reference { op, .. } => {
+                format!("none, {} on reference evaluation: {}", op.name, step.remark.as_deref().unwrap_or("no kernel"))
+            }
+            Action::If { .. } => "one of two branches".into(),
+            Action::Halo(_) | Action::Copy { .. } => continue,
+        };
+        out += &format!("{:<40} {:>9.3}  {kernel}\n", step.name, step.macs as f64 / 1e6);
+    }
+    let kib = |bytes: usize| bytes as f64 / 1024.0;
+    let (arena, constants) = (kib(program.arena_bytes), kib(program.constants.len()));
+    out + &format!("\n{arena:.1} KiB of working memory, {constants:.1} KiB of constants\n")
 }
 
 fn report(typed: &TypedGraph) -> String {
