@@ -6,8 +6,14 @@ use super::layout::Elem;
 use super::pack::{CHUNK, Taps, Unit};
 use super::walk::Cursor;
 
-/// Chunks of all runs together up to which loops over the taps are unrolled.
-const UNROLLED_CHUNKS: usize = 6;
+/// Chunks of all runs together up to which loops over the taps are unrolled. Beyond, code generation takes milliseconds
+/// and the kernel gains nothing; a chunk of quads is larger.
+const fn unrolled_chunks(unit: Unit) -> usize {
+    match unit {
+        Unit::Pair => 6,
+        Unit::Quad => 3,
+    }
+}
 
 /// What all tiles of a kernel have in common.
 #[derive(Clone, Copy, Debug)]
@@ -53,23 +59,20 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> V
     let unit_bytes = (tile.vectors * VL) as i64;
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);
+    let unrolled = unrolled_chunks(tile.unit);
     let row = Level {
         count: taps.outer,
         x_step: taps.outer_step,
         w_step: run_bytes * taps.inner as i64,
-        rolled: taps.outer * taps.inner * chunks > UNROLLED_CHUNKS,
+        rolled: taps.outer * taps.inner * chunks > unrolled,
     };
-    let column = Level {
-        count: taps.inner,
-        x_step: taps.inner_step,
-        w_step: run_bytes,
-        rolled: taps.inner * chunks > UNROLLED_CHUNKS,
-    };
+    let column =
+        Level { count: taps.inner, x_step: taps.inner_step, w_step: run_bytes, rolled: taps.inner * chunks > unrolled };
     let chunk = Level {
         count: units / CHUNK,
         x_step: (CHUNK * tile.unit.codes()) as i64,
         w_step: unit_bytes * CHUNK as i64,
-        rolled: chunks > UNROLLED_CHUNKS,
+        rolled: chunks > unrolled,
     };
     let multiply = match tile.unit {
         Unit::Pair => multiply_pairs,
