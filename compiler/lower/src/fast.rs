@@ -50,6 +50,9 @@ impl Walk<'_, '_> {
     /// # Errors
     /// Why there is none.
     pub fn fast_op(&mut self, id: NodeId, node: &OpNode, name: &str) -> Result<(), String> {
+        if let Some(done) = self.row_reduction(id, node, name) {
+            return done;
+        }
         if CORES.contains(&node.op.name) {
             let core = CoreCall { op: node.op, attrs: &node.attrs, inputs: &node.inputs };
             let body = stored_as_is(self.graph.ty(id.output(0)))?;
@@ -495,7 +498,10 @@ pub fn two(attrs: &Attrs, name: &str) -> Result<[usize; 2], String> {
 }
 
 /// A body that stores its only input.
-fn stored_as_is(ty: &TensorType) -> Result<TypedGraph, String> {
+///
+/// # Errors
+/// A bug in qcc only.
+pub fn stored_as_is(ty: &TensorType) -> Result<TypedGraph, String> {
     let mut body = Graph::new("body");
     let acc = body.add_input(input_node(ty));
     body.add_output("y", acc);

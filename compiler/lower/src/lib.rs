@@ -21,6 +21,7 @@ pub mod kernels;
 mod lower;
 mod moved;
 mod reference;
+mod rows;
 
 pub use arena::{Interval, Plan, plan};
 pub use dump::dump;

@@ -169,3 +169,33 @@ fn no_two_buffers_that_hold_something_at_once_overlap() {
         }
     }
 }
+
+#[test]
+fn reductions_over_the_last_axis_are_kernels() {
+    let text = r#"graph "rows" {
+  %x = input : f32[2,3,37]
+  %0 = const i64[1] [-1]
+  %1 = ReduceSum(%x, %0) {keepdims: 0}
+  %2 = ReduceMean(%x, %0) {keepdims: 1}
+  %3 = ReduceMax(%x, %0) {keepdims: 1}
+  %4 = ReduceMin(%x, %0) {keepdims: 0}
+  output "sum" = %1
+  output "mean" = %2
+  output "max" = %3
+  output "min" = %4
+}
+"#;
+    let graph = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
+    let program = Arc::new(lower(&graph, &Options::default()).expect("it lowers"));
+    assert!(program.steps.iter().all(|s| s.remark.is_none()), "{}", qcc_lower::dump(&program));
+    let x = values(graph.ty(graph.graph().inputs()[0].output(0)), 3);
+    let expected = qcc_ir::evaluate(&graph, std::slice::from_ref(&x)).expect("it evaluates");
+    let mut session = Session::new(program, &qcc_session::Options::default()).expect("the program is sound");
+    let got = session.run(&[x]).expect("it runs");
+    for (g, e) in got.iter().zip(&expected) {
+        assert_eq!(g.ty(), e.ty());
+        for (a, b) in g.slice::<f32>().iter().zip(e.slice::<f32>()) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} for {b}");
+        }
+    }
+}
