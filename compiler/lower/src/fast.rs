@@ -1,23 +1,19 @@
 //! Nodes that become kernels.
 
 use crate::body_of::{Given, Source, Translated, body_of};
+use crate::cores::Wanted;
 use crate::cost::{self, Arithmetic};
 use crate::grid::dense_layout;
 use crate::halo::{self, Border};
 use crate::kernels::body::{self, Body};
-use crate::kernels::conv::{ConvSpec, MatMulSpec, conv_for, matmul_for};
-use crate::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use crate::kernels::layout::TensorLayout;
 use crate::kernels::map::{self, MapSpec};
-use crate::kernels::pool::{self, PoolKind, PoolSpec};
-use crate::kernels::reduce::{self, ReduceSpec};
-use crate::kernels::softmax::{self, SoftmaxSpec};
 use crate::kernels::{Arg, Generated};
 use crate::lower::{Home, Walk};
 use qcc_ir::{FusedNode, Graph, InputNode, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_kernel::program::{Action, BufferId, Step};
 use qcc_ops::{Attrs, Op};
-use qcc_tensor::{DType, Tensor, TensorType};
+use qcc_tensor::{Tensor, TensorType};
 
 /// A core and what it reads.
 pub struct CoreCall<'n> {
@@ -152,127 +148,8 @@ impl Walk<'_, '_> {
         translated: Translated,
         output: TensorLayout,
     ) -> Result<(), String> {
-        let x = core.inputs[0].ok_or("the core has no input")?;
-        let weights = |walk: &Self| -> Result<Tensor, String> {
-            let w = core.inputs.get(1).copied().flatten().ok_or("the core has no weights")?;
-            walk.constant_of(w).cloned().ok_or_else(|| "the weights are a run-time value".to_string())
-        };
-        let number = |walk: &Self, i: usize| -> Result<Vec<i32>, String> {
-            let Some(value) = core.inputs.get(i).copied().flatten() else { return Ok(Vec::new()) };
-            let tensor = walk.constant_of(value).ok_or("a zero-point or bias is a run-time value")?;
-            Ok(tensor.to_i64_vec().ok_or("a zero-point that is no integer")?.into_iter().map(|v| v as i32).collect())
-        };
-        let zero = |v: Vec<i32>| v.first().copied().unwrap_or(0);
-        let at_least_one = |v: Vec<i32>| if v.is_empty() { vec![0] } else { v };
-        let body = translated.body.clone();
-        let (generated, input) = match core.op.name {
-            "IConv" => {
-                if core.attrs.str("layout") != Some("NHWC") || output_rank(self.graph, id) != 4 {
-                    return Err("a convolution that is not channels-last over two axes".into());
-                }
-                let w = weights(self)?;
-                let zero_point = halo::zero_point(self.graph, core.op, core.inputs);
-                let border = halo::border_of(core.op, core.attrs, zero_point)?;
-                let (home, input) = self.bordered(x, border)?;
-                let pads = border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right]);
-                let spec = ConvSpec {
-                    input,
-                    output,
-                    kernel: [w.shape()[2], w.shape()[3]],
-                    strides: two(core.attrs, "strides")?,
-                    dilations: two(core.attrs, "dilations")?,
-                    pads,
-                    group: core.attrs.int("group").unwrap_or(1) as usize,
-                    weights: codes(&w),
-                    input_zero: zero(number(self, 2)?),
-                    weight_zero: at_least_one(number(self, 3)?),
-                    bias: number(self, 4)?,
-                    input_range: self.code_range(x)?,
-                    body,
-                };
-                (conv_for(&spec, self.options.target)?, home)
-            }
-            "Conv" => {
-                if core.attrs.str("layout") != Some("NHWC") || core.inputs.get(2).copied().flatten().is_some() {
-                    return Err("a depthwise convolution that is not channels-last, or has a bias of its own".into());
-                }
-                let w = weights(self)?;
-                let border = halo::border_of(core.op, core.attrs, None)?;
-                let (home, input) = self.bordered(x, border)?;
-                let pads = border.map_or([0; 2], |b| [b.halo.top, b.halo.left]);
-                let spec = DepthwiseF32Spec {
-                    name: name.into(),
-                    input,
-                    output,
-                    weights: w.slice::<f32>().to_vec(),
-                    kernel: [w.shape()[2], w.shape()[3]],
-                    strides: two(core.attrs, "strides")?,
-                    dilations: two(core.attrs, "dilations")?,
-                    pads,
-                    body,
-                };
-                (depthwise_f32::generate(&spec)?, home)
-            }
-            "IMatMul" => {
-                let w = weights(self)?;
-                if w.rank() != 2 {
-                    return Err("a product with a batch of weights".into());
-                }
-                let spec = MatMulSpec {
-                    input: self.layout(x)?,
-                    output,
-                    weights: codes(&w),
-                    input_zero: zero(number(self, 2)?),
-                    weight_zero: at_least_one(number(self, 3)?),
-                    bias: number(self, 4)?,
-                    input_range: self.code_range(x)?,
-                    body,
-                };
-                (matmul_for(&spec, self.options.target)?, self.homes[&x].buffer)
-            }
-            "MaxPool" | "ISumPool" | "AveragePool" => {
-                if core.attrs.str("layout") != Some("NHWC") || output_rank(self.graph, id) != 4 {
-                    return Err("a pool that is not channels-last over two axes".into());
-                }
-                let zero_point = halo::zero_point(self.graph, core.op, core.inputs);
-                let border = halo::border_of(core.op, core.attrs, zero_point)?;
-                let (home, input) = self.bordered(x, border)?;
-                let pads = core.attrs.ints("pads").unwrap_or(&[]);
-                let kind = match core.op.name {
-                    "MaxPool" => PoolKind::Max,
-                    _ => PoolKind::Sum { zero_point: zero(number(self, 1)?) },
-                };
-                let spec = PoolSpec {
-                    name: name.into(),
-                    kind,
-                    input,
-                    output,
-                    kernel: two(core.attrs, "kernel_shape")?,
-                    strides: two(core.attrs, "strides")?,
-                    dilations: two(core.attrs, "dilations")?,
-                    pads: [pads[0].max(0) as usize, pads[1].max(0) as usize],
-                    body,
-                };
-                (pool::generate(&spec)?, home)
-            }
-            "Softmax" => {
-                let input = self.layout(x)?;
-                let rank = self.graph.ty(x).rank() as i64;
-                if core.attrs.int("axis") != Some(rank - 1) {
-                    return Err("a softmax along another axis than the last".into());
-                }
-                let spec = SoftmaxSpec { name: name.into(), input, output, body };
-                (softmax::generate(&spec)?, self.homes[&x].buffer)
-            }
-            "IReduceSum" | "GlobalAveragePool" | "ReduceMean" => {
-                let input = self.layout(x)?;
-                let zero_point = if core.op.name == "IReduceSum" { zero(number(self, 1)?) } else { 0 };
-                let output = TensorLayout { n: input.n, h: 1, w: 1, ..output };
-                let spec = ReduceSpec { name: name.into(), input, zero_point, output, body };
-                (reduce::generate(&spec)?, self.homes[&x].buffer)
-            }
-            other => return Err(format!("{other} has no kernel")),
-        };
+        let wanted = Wanted { name, output, body: translated.body.clone() };
+        let (generated, input) = self.core_kernel(core, wanted)?;
         let macs = self.macs(core, id);
         let target = self.options.target;
         let arithmetic = match core.op.name {
@@ -281,61 +158,6 @@ impl Walk<'_, '_> {
             _ => Arithmetic::Int8(target),
         };
         self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, arithmetic)
-    }
-
-    /// Whether a float convolution has one filter per channel.
-    fn is_depthwise(&self, core: &CoreCall<'_>) -> bool {
-        let types = (core.inputs.first().copied().flatten(), core.inputs.get(1).copied().flatten());
-        let (Some(x), Some(w)) = types else { return false };
-        let (x, w) = (self.graph.ty(x), self.graph.ty(w));
-        let group = core.attrs.int("group").unwrap_or(1) as usize;
-        core.op.name == "Conv"
-            && x.dtype == DType::F32
-            && group > 1
-            && w.rank() == 4
-            && w.shape[0] == group
-            && w.shape[1] == 1
-    }
-
-    /// What the body of a core sees as the core's value.
-    fn core_value(&self, core: &CoreCall<'_>, id: NodeId) -> Result<Given, String> {
-        let x = core.inputs.first().copied().flatten().ok_or("the core has no input")?;
-        let (input, attrs) = (self.graph.ty(x), core.attrs);
-        let whole = || "a mean over other axes than the two of an image".to_string();
-        match core.op.name {
-            "AveragePool" => {
-                let pads = attrs.ints("pads").unwrap_or(&[]).iter().any(|&p| p != 0);
-                if pads || attrs.int("ceil_mode") != Some(0) {
-                    return Err("a mean over windows of different sizes".into());
-                }
-                Ok(Given::Mean(two(attrs, "kernel_shape")?.iter().product()))
-            }
-            "GlobalAveragePool" if attrs.str("layout") == Some("NHWC") && input.rank() == 4 => {
-                Ok(Given::Mean(input.shape[1] * input.shape[2]))
-            }
-            "GlobalAveragePool" => Err(whole()),
-            "ReduceMean" | "IReduceSum" => {
-                let mean = core.op.name == "ReduceMean";
-                let axes = match core.inputs.get(1).copied().flatten() {
-                    Some(axes) if mean => self.constant_of(axes).and_then(Tensor::to_i64_vec),
-                    _ => attrs.ints("axes").map(<[i64]>::to_vec),
-                };
-                let images = input.shape.first().copied();
-                let keeps = attrs.int("keepdims") == Some(1) || images == Some(1);
-                if input.rank() != 4 || !keeps || !matches!(axes.as_deref(), Some([1, 2] | [-3, -2])) {
-                    return Err(whole());
-                }
-                debug_assert_eq!(self.graph.ty(id.output(0)).elements() % input.shape[3], 0);
-                Ok(if mean { Given::Mean(input.shape[1] * input.shape[2]) } else { Given::Core })
-            }
-            _ => Ok(Given::Core),
-        }
-    }
-
-    /// Proven bounds of the codes of a value.
-    fn code_range(&self, value: ValueId) -> Result<(i32, i32), String> {
-        let home = self.homes[&value].range;
-        home.map_or_else(|| code_range(self.graph.ty(value).dtype), Ok)
     }
 
     /// Multiply-accumulates of a core.
@@ -361,7 +183,7 @@ impl Walk<'_, '_> {
     }
 
     /// The buffer and layout of a value with this border around it; copied if it has another one.
-    fn bordered(&mut self, value: ValueId, border: Option<Border>) -> Result<(BufferId, TensorLayout), String> {
+    pub fn bordered(&mut self, value: ValueId, border: Option<Border>) -> Result<(BufferId, TensorLayout), String> {
         let (home, layout) = (self.homes[&value], self.layout(value)?);
         let Some(border) = border else { return Ok((home.buffer, layout)) };
         if halo::covers(&layout, border.halo) && home.fill == border.fill {
@@ -486,17 +308,6 @@ impl Walk<'_, '_> {
     }
 }
 
-/// An attribute with one positive number per axis of an image.
-///
-/// # Errors
-/// Another number of axes.
-pub fn two(attrs: &Attrs, name: &str) -> Result<[usize; 2], String> {
-    match attrs.ints(name) {
-        Some(&[a, b]) if a > 0 && b > 0 => Ok([a as usize, b as usize]),
-        _ => Err(format!("{name} over other than two axes")),
-    }
-}
-
 /// A body that stores its only input.
 ///
 /// # Errors
@@ -511,25 +322,6 @@ pub fn stored_as_is(ty: &TensorType) -> Result<TypedGraph, String> {
 fn input_node(ty: &TensorType) -> InputNode {
     let dims = ty.shape.iter().map(|&d| qcc_ir::Dim::Known(d)).collect();
     InputNode { name: "x".into(), dtype: ty.dtype, dims: Some(dims) }
-}
-
-fn output_rank(graph: &TypedGraph, id: NodeId) -> usize {
-    graph.ty(id.output(0)).rank()
-}
-
-fn code_range(dtype: DType) -> Result<(i32, i32), String> {
-    match dtype {
-        DType::U8 => Ok((0, 255)),
-        DType::I8 => Ok((-128, 127)),
-        other => Err(format!("codes of type {other}")),
-    }
-}
-
-fn codes(tensor: &Tensor) -> Vec<i16> {
-    match tensor.dtype() {
-        DType::I8 => tensor.slice::<i8>().iter().map(|&v| i16::from(v)).collect(),
-        _ => tensor.bytes().iter().map(|&v| i16::from(v)).collect(),
-    }
 }
 
 /// Bounds of the codes that a body stores, where it limits them itself.

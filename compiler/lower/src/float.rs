@@ -1,8 +1,9 @@
 //! Float convolutions and matrix products: a product by the `gemm` crate, then a pointwise kernel with the body.
 
 use crate::body_of::{Given, Translated, body_of};
+use crate::cores::two;
 use crate::cost::{self, Arithmetic};
-use crate::fast::{CoreCall, two};
+use crate::fast::CoreCall;
 use crate::grid::dense_layout;
 use crate::kernels::map::{self, MapSpec};
 use crate::lower::{Home, Walk};

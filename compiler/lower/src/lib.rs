@@ -11,6 +11,7 @@ mod arena;
 mod assembly;
 mod body_of;
 mod constants;
+mod cores;
 mod cost;
 mod dump;
 mod fast;
