@@ -21,6 +21,7 @@ mod matrix;
 mod normalize;
 mod numeric;
 mod quantize;
+mod recurrent;
 mod reduce;
 mod shape;
 

@@ -118,6 +118,7 @@ static UPGRADES: &[Upgrade] = &[
     row("Clip", 11, InPlace(clip::bounds)),
     row("ConstantOfShape", EVER, InPlace(constant::of_shape)),
     row("Dropout", 12, InPlace(dropout::ratio)),
+    row("GroupNormalization", 21, InPlace(normalize::group_normalization)),
     row("MaxPool", EVER, InPlace(pool::storage_order)),
     row("Pad", 11, InPlace(pad::attributes)),
     row("ReduceL1", 18, InPlace(axes::to_input)),

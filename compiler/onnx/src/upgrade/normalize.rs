@@ -1,4 +1,4 @@
-//! `BatchNormalization` before operator set 14: attributes and outputs of training.
+//! `BatchNormalization` before operator set 14: attributes and outputs of training; `GroupNormalization` before 21.
 
 use super::Call;
 use crate::scope::Scope;
@@ -15,4 +15,9 @@ pub(super) fn batch_normalization(call: &mut Call, _: &mut Scope<'_>) -> Result<
     call.attrs.remove("spatial");
     call.attrs.remove("momentum");
     Ok(())
+}
+
+/// `GroupNormalization` before operator set 21 scaled groups, not channels.
+pub(super) fn group_normalization(_: &mut Call, _: &mut Scope<'_>) -> Result<(), OpError> {
+    Err(OpError::unsupported("one scale per group (before operator set 21)"))
 }

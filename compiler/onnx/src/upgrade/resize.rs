@@ -20,16 +20,30 @@ pub(super) fn upsample_scales(call: &mut Call, scope: &mut Scope<'_>) -> Result<
 /// `Upsample` with scales as input is the `Resize` of operator set 10.
 pub(super) fn upsample(call: &mut Call, _: &mut Scope<'_>) -> Result<(), OpError> {
     call.op = "Resize".to_string();
+    // Scales of an upsampling are at least one.
+    call.attrs.set("nearest_mode", AttrValue::Str("floor".to_string()));
     Ok(())
 }
 
-/// `Resize` before operator set 11 had no region and no modes: coordinates were divided by the scale and rounded down.
-pub(super) fn without_modes(call: &mut Call, _: &mut Scope<'_>) -> Result<(), OpError> {
+/// `Resize` before operator set 11 had no region and no modes: coordinates were divided by the scale; the nearest element
+/// is the one below where an axis grows and the one above where it shrinks. An axis that keeps its size allows both.
+pub(super) fn without_modes(call: &mut Call, scope: &mut Scope<'_>) -> Result<(), OpError> {
     let scales = call.input(1)?;
+    let nearest = call.attrs.str("mode").unwrap_or("nearest") == "nearest";
+    if nearest && call.attrs.get("nearest_mode").is_none() {
+        let values = scope.value(Some(scales)).map(Tensor::to_f64_vec);
+        let values =
+            values.ok_or_else(|| OpError::unsupported("scales that are no constant (before operator set 11)"))?;
+        let mode = match (values.iter().any(|&s| s > 1.0), values.iter().any(|&s| s < 1.0)) {
+            (true, true) => return Err(OpError::unsupported("axes that grow beside axes that shrink")),
+            (_, false) => "floor",
+            (false, true) => "ceil",
+        };
+        call.attrs.set("nearest_mode", AttrValue::Str(mode.to_string()));
+    }
     call.inputs.truncate(1);
     call.set_input(2, scales);
     call.attrs.set("coordinate_transformation_mode", AttrValue::Str("asymmetric".to_string()));
-    call.attrs.set("nearest_mode", AttrValue::Str("floor".to_string()));
     Ok(())
 }
 

@@ -70,7 +70,8 @@ pub(crate) fn zero_points(t: Option<&Tensor>, count: usize) -> Result<Vec<i32>, 
     }
 }
 
-fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
+/// Reference evaluation; shared with `ConvInteger`.
+pub(crate) fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, w) = (a.input(0)?, a.input(1)?);
     let last = window::channels_last(a.attrs);
     let (batch, _, spatial) = window::split(x.shape(), last);

@@ -2,6 +2,7 @@
 
 pub(crate) mod average_pool;
 pub(crate) mod conv_;
+pub(crate) mod conv_integer;
 pub(crate) mod conv_transpose;
 pub(crate) mod global_average_pool;
 pub(crate) mod global_max_pool;

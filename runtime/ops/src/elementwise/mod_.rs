@@ -17,7 +17,7 @@ pub static OP: OpDef = OpDef {
         let dividend = a.attrs.int("fmod") == Some(1);
         binary::eval(
             a,
-            |x, y| if dividend { x % y } else { x - y * (x / y).floor() },
+            |x, y| if dividend { x % y } else { floored(x, y) },
             |i, j| match (j, dividend) {
                 (0, _) => 0,
                 (_, true) => i % j,
@@ -27,3 +27,15 @@ pub static OP: OpDef = OpDef {
     },
     macs: no_macs,
 };
+
+/// The remainder that has the divisor's sign; exact, since at most one addition follows the exact remainder.
+fn floored(x: f64, y: f64) -> f64 {
+    let r = x % y;
+    if r == 0.0 {
+        0.0f64.copysign(y)
+    } else if (r < 0.0) != (y < 0.0) {
+        r + y
+    } else {
+        r
+    }
+}

@@ -1,0 +1,3 @@
+//! `Acos`.
+
+crate::elementwise::unary::float_function!("Acos", "Arccosine.", |x| x.acos());

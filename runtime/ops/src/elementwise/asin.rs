@@ -1,0 +1,3 @@
+//! `Asin`.
+
+crate::elementwise::unary::float_function!("Asin", "Arcsine.", |x| x.asin());

@@ -1,0 +1,3 @@
+//! `Atan`.
+
+crate::elementwise::unary::float_function!("Atan", "Arctangent.", |x| x.atan());

@@ -1,0 +1,3 @@
+//! `Atanh`.
+
+crate::elementwise::unary::float_function!("Atanh", "Inverse hyperbolic tangent.", |x| x.atanh());

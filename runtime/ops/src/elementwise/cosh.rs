@@ -1,0 +1,3 @@
+//! `Cosh`.
+
+crate::elementwise::unary::float_function!("Cosh", "Hyperbolic cosine.", |x| x.cosh());

@@ -1,0 +1,3 @@
+//! `Sinh`.
+
+crate::elementwise::unary::float_function!("Sinh", "Hyperbolic sine.", |x| x.sinh());

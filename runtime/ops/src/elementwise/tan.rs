@@ -1,0 +1,3 @@
+//! `Tan`.
+
+crate::elementwise::unary::float_function!("Tan", "Tangent.", |x| x.tan());

@@ -1,0 +1,288 @@
+//! What recurrent layers share: shapes, activations, and the walk along the sequence.
+//!
+//! Everything is computed in f64; only the outputs are rounded to the element type.
+
+use crate::{AttrValue, Attrs, EvalArgs, InferArgs, OpError};
+use qcc_tensor::{DType, Shape, Tensor, TensorType};
+
+/// An activation with its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Activation {
+    function: fn(f64, f64, f64) -> f64,
+    alpha: f64,
+    beta: f64,
+}
+
+impl Activation {
+    /// Its value.
+    pub(crate) fn at(&self, x: f64) -> f64 {
+        (self.function)(x, self.alpha, self.beta)
+    }
+}
+
+/// Name, function of `(x, alpha, beta)`, defaults of the parameters it has.
+type Row = (&'static str, fn(f64, f64, f64) -> f64, Option<f64>, Option<f64>);
+
+const ACTIVATIONS: &[Row] = &[
+    ("affine", |x, a, b| a * x + b, Some(1.0), Some(0.0)),
+    ("elu", |x, a, _| if x >= 0.0 { x } else { a * x.exp_m1() }, Some(1.0), None),
+    ("hardsigmoid", |x, a, b| (a * x + b).clamp(0.0, 1.0), Some(0.2), Some(0.5)),
+    ("leakyrelu", |x, a, _| if x >= 0.0 { x } else { a * x }, Some(0.01), None),
+    ("relu", |x, _, _| if x < 0.0 { 0.0 } else { x }, None, None),
+    ("scaledtanh", |x, a, b| a * (b * x).tanh(), Some(1.0), Some(1.0)),
+    ("sigmoid", |x, _, _| 1.0 / (1.0 + (-x).exp()), None, None),
+    ("softplus", |x, _, _| x.max(0.0) + (-x.abs()).exp().ln_1p(), None, None),
+    ("softsign", |x, _, _| x / (1.0 + x.abs()), None, None),
+    ("tanh", |x, _, _| x.tanh(), None, None),
+    ("thresholdedrelu", |x, a, _| if x >= a { x } else { 0.0 }, Some(1.0), None),
+];
+
+/// The activations of all directions; parameters are taken in order by the functions that have them.
+fn activations(attrs: &Attrs, count: usize) -> Result<Vec<Activation>, OpError> {
+    let names = match attrs.get("activations") {
+        Some(AttrValue::Strs(names)) => names.as_slice(),
+        _ => &[],
+    };
+    if names.len() != count {
+        return Err(OpError::invalid(format!("expected {count} activations, got {}", names.len())));
+    }
+    let list = |name: &str| match attrs.get(name) {
+        Some(AttrValue::Floats(x)) => x.clone(),
+        _ => Vec::new(),
+    };
+    let (alphas, betas) = (list("activation_alpha"), list("activation_beta"));
+    let (mut alphas, mut betas) = (alphas.iter(), betas.iter());
+    let one = |name: &String| {
+        let row = ACTIVATIONS.iter().find(|row| row.0.eq_ignore_ascii_case(name));
+        let (_, function, alpha, beta) = row.ok_or_else(|| OpError::invalid(format!("unknown activation `{name}`")))?;
+        let alpha = alpha.map_or(0.0, |d| alphas.next().map_or(d, |&v| f64::from(v)));
+        let beta = beta.map_or(0.0, |d| betas.next().map_or(d, |&v| f64::from(v)));
+        Ok(Activation { function: *function, alpha, beta })
+    };
+    names.iter().map(one).collect()
+}
+
+/// What distinguishes one kind of layer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// Blocks of `hidden` rows in the weights.
+    pub(crate) gates: usize,
+    /// Default activations of one direction.
+    pub(crate) activations: &'static [&'static str],
+    /// Whether there is a cell state beside the hidden one (inputs 6 and 7, output 2).
+    pub(crate) cell: bool,
+}
+
+/// Sizes of a layer.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    steps: usize,
+    batch: usize,
+    input: usize,
+    hidden: usize,
+    directions: usize,
+    batch_first: bool,
+}
+
+impl Sizes {
+    fn read(x: &[usize], r: &[usize], attrs: &Attrs) -> Result<Self, OpError> {
+        let fail = || OpError::invalid(format!("a sequence of shape {x:?} and recurrent weights of shape {r:?}"));
+        let (&[a, b, input], &[directions, _, hidden]) = (x, r) else { return Err(fail()) };
+        let batch_first = attrs.int("layout") == Some(1);
+        let (steps, batch) = if batch_first { (b, a) } else { (a, b) };
+        Ok(Self { steps, batch, input, hidden, directions, batch_first })
+    }
+
+    fn state(&self) -> Shape {
+        let (a, b) = if self.batch_first { (self.batch, self.directions) } else { (self.directions, self.batch) };
+        [a, b, self.hidden].into_iter().collect()
+    }
+
+    fn sequence(&self) -> Shape {
+        if self.batch_first {
+            [self.batch, self.steps, self.directions, self.hidden].into_iter().collect()
+        } else {
+            [self.steps, self.directions, self.batch, self.hidden].into_iter().collect()
+        }
+    }
+
+    fn state_at(&self, direction: usize, batch: usize) -> usize {
+        let row = if self.batch_first { batch * self.directions + direction } else { direction * self.batch + batch };
+        row * self.hidden
+    }
+
+    fn output_at(&self, step: usize, direction: usize, batch: usize) -> usize {
+        let row = if self.batch_first {
+            (batch * self.steps + step) * self.directions + direction
+        } else {
+            (step * self.directions + direction) * self.batch + batch
+        };
+        row * self.hidden
+    }
+
+    fn input_at(&self, step: usize, batch: usize) -> usize {
+        (if self.batch_first { batch * self.steps + step } else { step * self.batch + batch }) * self.input
+    }
+}
+
+/// Types of the outputs; canonical attributes.
+pub(crate) fn infer(a: &mut InferArgs<'_>, kind: Kind) -> Result<Vec<TensorType>, OpError> {
+    let x = a.ty(0)?;
+    let directions = match a.attrs.str("direction") {
+        Some("forward" | "reverse") => 1,
+        Some("bidirectional") => 2,
+        other => return Err(OpError::invalid(format!("unknown direction {other:?}"))),
+    };
+    if !x.dtype.is_float() {
+        return Err(OpError::invalid(format!("the input must be a float tensor, got {x}")));
+    }
+    let s = Sizes::read(&x.shape, &a.ty(2)?.shape, a.attrs)?;
+    let rows = kind.gates * s.hidden;
+    let mut expected = vec![
+        (1, vec![directions, rows, s.input]),
+        (2, vec![directions, rows, s.hidden]),
+        (3, vec![directions, 2 * rows]),
+        (5, s.state().to_vec()),
+    ];
+    if kind.cell {
+        expected.extend([(6, s.state().to_vec()), (7, vec![directions, 3 * s.hidden])]);
+    }
+    for (i, shape) in expected {
+        if let Some(ty) = a.opt_ty(i)
+            && (ty.shape.as_slice() != shape || ty.dtype != x.dtype)
+        {
+            return Err(OpError::invalid(format!("input {i} must be {} of shape {shape:?}, got {ty}", x.dtype)));
+        }
+    }
+    if let Some(ty) = a.opt_ty(4)
+        && (ty.shape.as_slice() != [s.batch] || !ty.dtype.is_int())
+    {
+        return Err(OpError::invalid(format!("one length for each of {} sequences, got {ty}", s.batch)));
+    }
+    if a.attrs.int("hidden_size").is_some_and(|h| h != s.hidden as i64) {
+        return Err(OpError::invalid(format!("hidden_size is not that of the weights, {}", s.hidden)));
+    }
+    a.attrs.set("hidden_size", AttrValue::Int(s.hidden as i64));
+    if !matches!(a.attrs.get("activations"), Some(AttrValue::Strs(names)) if !names.is_empty()) {
+        let names = (0..directions).flat_map(|_| kind.activations).map(|n| (*n).to_string()).collect();
+        a.attrs.set("activations", AttrValue::Strs(names));
+    }
+    activations(a.attrs, directions * kind.activations.len())?;
+    if a.attrs.float("clip").is_some_and(|c| c.is_nan() || c < 0.0) {
+        return Err(OpError::invalid("clip must not be negative"));
+    }
+    let (y, state) = (s.sequence(), s.state());
+    let mut shapes = vec![y, state.clone()];
+    if kind.cell {
+        shapes.push(state);
+    }
+    if a.outputs > shapes.len() {
+        return Err(OpError::invalid(format!("it has at most {} outputs", shapes.len())));
+    }
+    shapes.truncate(a.outputs);
+    Ok(shapes.into_iter().map(|shape| TensorType { dtype: x.dtype, shape }).collect())
+}
+
+/// Parameters of one direction.
+pub(crate) struct Cell {
+    w: Vec<f64>,
+    r: Vec<f64>,
+    b: Vec<f64>,
+    /// Peephole weights `[3, hidden]`.
+    pub(crate) peephole: Vec<f64>,
+    activations: Vec<Activation>,
+    clip: f64,
+    gates: usize,
+    /// Size of the state.
+    pub(crate) hidden: usize,
+    input: usize,
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl Cell {
+    /// `x W + Wb` of unit `j` of a gate.
+    pub(crate) fn input_sum(&self, gate: usize, j: usize, x: &[f64]) -> f64 {
+        let row = gate * self.hidden + j;
+        dot(&self.w[row * self.input..(row + 1) * self.input], x) + self.b[row]
+    }
+
+    /// `h R + Rb` of unit `j` of a gate.
+    pub(crate) fn state_sum(&self, gate: usize, j: usize, h: &[f64]) -> f64 {
+        let row = gate * self.hidden + j;
+        dot(&self.r[row * self.hidden..(row + 1) * self.hidden], h) + self.b[self.gates * self.hidden + row]
+    }
+
+    /// Activation `i` of a clipped value.
+    pub(crate) fn activate(&self, i: usize, x: f64) -> f64 {
+        self.activations[i].at(x.clamp(-self.clip, self.clip))
+    }
+}
+
+/// Walks all sequences; `step(cell, x, h, c)` renews the states. A finished sequence keeps its state and gives zeros.
+pub(crate) fn eval(
+    a: &EvalArgs<'_>,
+    kind: Kind,
+    step: impl Fn(&Cell, &[f64], &mut Vec<f64>, &mut Vec<f64>),
+) -> Result<Vec<Tensor>, OpError> {
+    let (x, w, r) = (a.input(0)?, a.input(1)?, a.input(2)?);
+    let s = Sizes::read(x.shape(), r.shape(), a.attrs)?;
+    let rows = kind.gates * s.hidden;
+    let or_zeros = |i: usize, n: usize| a.opt(i).map_or_else(|| vec![0.0; n], Tensor::to_f64_vec);
+    let (xs, w, r) = (x.to_f64_vec(), w.to_f64_vec(), r.to_f64_vec());
+    let b = or_zeros(3, s.directions * 2 * rows);
+    let states = s.directions * s.batch * s.hidden;
+    let mut last_h = or_zeros(5, states);
+    let (mut last_c, peephole) = if kind.cell {
+        (or_zeros(6, states), or_zeros(7, s.directions * 3 * s.hidden))
+    } else {
+        (vec![0.0; states], vec![0.0; s.directions * 3 * s.hidden])
+    };
+    let lengths = a.opt(4).and_then(Tensor::to_i64_vec).unwrap_or_else(|| vec![s.steps as i64; s.batch]);
+    if lengths.iter().any(|&n| n < 0 || n > s.steps as i64) {
+        return Err(OpError::invalid(format!("a length is outside a sequence of {} steps", s.steps)));
+    }
+    let per_direction = kind.activations.len();
+    let functions = activations(a.attrs, s.directions * per_direction)?;
+    let clip = a.attrs.float("clip").map_or(f64::INFINITY, f64::from);
+    let mut y = vec![0.0; s.steps * states];
+    for d in 0..s.directions {
+        let part = |v: &[f64], n: usize| v[d * n..(d + 1) * n].to_vec();
+        let cell = Cell {
+            w: part(&w, rows * s.input),
+            r: part(&r, rows * s.hidden),
+            b: part(&b, 2 * rows),
+            peephole: part(&peephole, 3 * s.hidden),
+            activations: functions[d * per_direction..(d + 1) * per_direction].to_vec(),
+            clip,
+            gates: kind.gates,
+            hidden: s.hidden,
+            input: s.input,
+        };
+        let backwards = d == 1 || a.attrs.str("direction") == Some("reverse");
+        for (n, &length) in lengths.iter().enumerate() {
+            let at = s.state_at(d, n);
+            let mut h = last_h[at..at + s.hidden].to_vec();
+            let mut c = last_c[at..at + s.hidden].to_vec();
+            let length = length as usize;
+            for i in 0..length {
+                let t = if backwards { length - 1 - i } else { i };
+                let from = s.input_at(t, n);
+                step(&cell, &xs[from..from + s.input], &mut h, &mut c);
+                let to = s.output_at(t, d, n);
+                y[to..to + s.hidden].copy_from_slice(&h);
+            }
+            last_h[at..at + s.hidden].copy_from_slice(&h);
+            last_c[at..at + s.hidden].copy_from_slice(&c);
+        }
+    }
+    let dtype: DType = x.dtype();
+    let mut outputs = vec![(s.sequence(), y), (s.state(), last_h)];
+    if kind.cell {
+        outputs.push((s.state(), last_c));
+    }
+    outputs.truncate(a.outputs);
+    Ok(outputs.into_iter().map(|(shape, data)| Tensor::from_f64(dtype, shape, &data)).collect())
+}

@@ -1,0 +1,3 @@
+//! `ReduceLogSum`.
+
+crate::reduce::over::reduction!("ReduceLogSum", "Logarithm of the sum over axes.", |values| values.sum::<f64>().ln());
