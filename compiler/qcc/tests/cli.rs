@@ -237,7 +237,7 @@ fn spelled_out_hard_swish() -> Vec<u8> {
 #[test]
 fn a_users_rules_pass_their_tests_and_take_part() {
     let folder = Folder::new();
-    let rules = example("rules/swish.rules");
+    let rules = example("rules/activations.rules");
     let tests = succeeds(&["rules", "test", &rules]);
     assert!(tests.contains(", 0 failed") && !tests.contains("note"), "{tests}");
     let model = folder.file("swish.onnx", spelled_out_hard_swish());
@@ -245,6 +245,16 @@ fn a_users_rules_pass_their_tests_and_take_part() {
     assert!(with.contains("HardSwish") && !with.contains("Clip"), "{with}");
     let without = succeeds(&["compile", &model, "--emit", "chosen"]);
     assert!(without.contains("Clip") && !without.contains("HardSwish"), "{without}");
+}
+
+#[test]
+fn the_rule_of_the_readme_passes_its_tests() {
+    let readme = std::fs::read_to_string(example("../README.md")).expect("it can be read");
+    let (_, rest) = readme.split_once("```rules\n").expect("there is a rule");
+    let (rules, _) = rest.split_once("```").expect("it ends");
+    let folder = Folder::new();
+    let printed = succeeds(&["rules", "test", &folder.file("swish.rules", rules)]);
+    assert!(readme.contains(&printed), "the README prints something else than\n{printed}");
 }
 
 #[test]
