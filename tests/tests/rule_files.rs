@@ -13,6 +13,9 @@ use std::path::PathBuf;
 /// Batch-norms, dropout, identities, shape arithmetic, pads, explicit quantization: something for every file.
 const MODEL: &str = "fashion_resnet_qat_bn.onnx";
 
+/// A claim about the ops of a chosen graph.
+type Holds = fn(&BTreeMap<String, usize>) -> bool;
+
 fn compiled(name: &str, selection: &Selection) -> Compiled {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/models")).join(name);
     let Model::Graph(graph) = Model::open(&path).expect("the model imports") else { panic!("it is no artifact") };
@@ -110,7 +113,7 @@ fn the_float_network_keeps_no_trace_of_training() {
 #[test]
 fn without_its_file_an_optimization_is_gone_and_the_others_stay() {
     let integer = |ops: &BTreeMap<String, usize>| count(ops, "IConv") == 10;
-    let cases: [(&str, &str, fn(&BTreeMap<String, usize>) -> bool); 8] = [
+    let cases: [(&str, &str, Holds); 8] = [
         ("cleanup", "identities and dropout stay", |o| count(o, "Identity") == 2 && count(o, "Dropout") == 1),
         ("fold", "constants are computed at run time", |o| count(o, "Div") + count(o, "in body Div") > 0),
         ("norm", "batch-norms stay", |o| count(o, "BatchNormalization") == 10),
