@@ -129,7 +129,14 @@ impl Translation<'_> {
             let mut result = self.argument(node, 0)?;
             for i in 1..node.inputs.len() {
                 let y = self.argument(node, i)?;
-                result = self.body.push(Node::Binary(f, result, y));
+                let both = self.body.push(Node::Binary(f, result, y));
+                // A minimum or maximum keeps NaN of its second operand only.
+                result = match f {
+                    Fn2::Min | Fn2::Max if float && !self.is_number(result) => {
+                        self.body.push(Node::Select { compare: Compare::Ge, x: result, y: result, a: both, b: result })
+                    }
+                    _ => both,
+                };
             }
             return Ok(result);
         }
@@ -244,6 +251,11 @@ impl Translation<'_> {
                 self.body.operand(Operand::Tensor(layout))
             }
         })
+    }
+
+    /// Whether a node is a constant number, and not NaN.
+    fn is_number(&self, node: NodeId) -> bool {
+        matches!(self.body.nodes.get(node.0 as usize), Some(Node::F32(v)) if !v.is_nan())
     }
 
     fn literal(&self, node: &OpNode, i: usize) -> Option<Tensor> {

@@ -75,9 +75,10 @@ impl Walk<'_, '_> {
             let axis = (if axis < 0 { axis + shape.len() as i64 } else { axis }) as usize;
             let size = shape[axis] as i64;
             let start = if start < 0 { start + size } else { start };
-            let last = if step > 0 { size } else { size - 1 };
+            let last = if step > 0 { size } else { (size - 1).max(0) };
             offset += start.clamp(0, last) as isize * from.strides[axis];
-            from.strides[axis] *= step as isize;
+            // A step beyond the axis leaves it at its first element, whatever its length.
+            from.strides[axis] *= step.clamp(-size - 1, size + 1) as isize;
         }
         from.offset = usize::try_from(offset).map_err(|_| "a slice in front of its tensor")?;
         self.copy_all(id, name, &[(buffer, from, Vec::new())])
@@ -114,6 +115,9 @@ impl Walk<'_, '_> {
             macs: 0,
             remark: None,
         });
+        if let (Some(layout), Some(border)) = (output, self.borders.get(&id.output(0)).copied()) {
+            self.push_border(&layout, result, border.fill);
+        }
         let part = (buffer, from, vec![(first, ty.shape.to_vec())]);
         self.copy_parts(id, name, &[part], (result, &to))?;
         self.settle(id, result, output);

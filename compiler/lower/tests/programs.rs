@@ -199,3 +199,89 @@ fn reductions_over_the_last_axis_are_kernels() {
         }
     }
 }
+
+/// Graphs that kernels once computed wrongly or refused to compute.
+const CASES: &[(&str, &str)] = &[
+    (
+        "a pad with one value whose consumer's border has another",
+        r#"  %x = input : u8[1,3,3,2]
+  %0 = const i64[8] [0, 1, 0, 0, 0, 0, 1, 0]
+  %1 = const u8[] 110
+  %2 = Pad(%x, %0, %1)
+  %3 = rand i8[3,2,3,3] seed=5
+  %4 = const u8[] 133
+  %5 = IConv(%2, %3, %4) {layout: "NHWC", pads: [1, 1, 1, 1]}
+  output "y" = %5
+"#,
+    ),
+    (
+        "a backward slice of an empty axis",
+        r#"  %x = input : f32[0,3]
+  %0 = const i64[1] [2]
+  %1 = const i64[1] [-5]
+  %2 = const i64[1] [0]
+  %3 = const i64[1] [-1]
+  %4 = Slice(%x, %0, %1, %2, %3)
+  output "y" = %4
+"#,
+    ),
+    (
+        "steps that leave the axis at once",
+        r#"  %x = input : u8[5,3]
+  %0 = const i64[2] [1, 2]
+  %1 = const i64[2] [5, -9223372036854775807]
+  %2 = const i64[2] [0, 1]
+  %3 = const i64[2] [9223372036854775807, -9223372036854775807]
+  %4 = Slice(%x, %0, %1, %2, %3)
+  output "y" = %4
+"#,
+    ),
+    (
+        "a convolution over no channels",
+        r#"  %x = input : f32[1,2,2,0]
+  %0 = zeros f32[3,0,2,2]
+  %1 = Conv(%x, %0) {layout: "NHWC", pads: [0, 0, 1, 1]}
+  output "y" = %1
+"#,
+    ),
+];
+
+#[test]
+fn odd_graphs_run_on_kernels() {
+    for (what, lines) in CASES {
+        let text = format!("graph \"odd\" {{\n{lines}}}\n");
+        let graph = qcc_ir::parse(&text).unwrap_or_else(|e| panic!("{what}: {}", e.message));
+        check(&qcc_ir::infer(&graph).unwrap_or_else(|e| panic!("{what}: {}", e[0].message)), Fast::All);
+    }
+}
+
+#[test]
+fn a_minimum_or_maximum_with_nan_is_nan() {
+    let text = r#"graph "nan" {
+  %x = input : f32[6]
+  %y = input : f32[6]
+  %0 = Min(%x, %y)
+  %1 = Max(%x, %y)
+  output "min" = %0
+  output "max" = %1
+}
+"#;
+    let graph = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
+    let inputs = [
+        Tensor::new([6], vec![f32::NAN, 1.0, f32::NAN, 2.0, f32::INFINITY, -3.0]),
+        Tensor::new([6], vec![1.0, f32::NAN, f32::NAN, 3.0, 0.0, f32::NEG_INFINITY]),
+    ];
+    let expected = qcc_ir::evaluate(&graph, &inputs).expect("it evaluates");
+    let program = Arc::new(lower(&graph, &Options::default()).expect("it lowers"));
+    assert!(program.steps.iter().all(|s| s.remark.is_none()), "{}", qcc_lower::dump(&program));
+    for engine in [Engine::Interpreter, Engine::Jit] {
+        let options = qcc_session::Options { threads: 1, engine };
+        let mut session = Session::new(Arc::clone(&program), &options).expect("the program is sound");
+        for (got, expected) in session.run(&inputs).expect("it runs").iter().zip(&expected) {
+            let pairs = got.slice::<f32>().iter().zip(expected.slice::<f32>());
+            for (a, b) in pairs {
+                assert!(a == b || (a.is_nan() && b.is_nan()), "{a} for {b}");
+            }
+        }
+    }
+}

@@ -104,6 +104,9 @@ fn gather(w: &Im2Col, input: &[f32], rows: Range<usize>, out: &mut [f32]) {
     let [_, height, width, pitch] = w.input;
     let [first, channels] = w.channels;
     let [out_height, out_width] = w.output;
+    if channels == 0 {
+        return;
+    }
     let mut taps = out.chunks_exact_mut(channels);
     for pixel in rows {
         let (image, y, x) = (pixel / (out_height * out_width), pixel / out_width % out_height, pixel % out_width);
