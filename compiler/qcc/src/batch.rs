@@ -95,7 +95,7 @@ pub fn run(
         .into_par_iter()
         .map_init(&session, |session, i| {
             let session = session.as_mut().map_err(|e| Failure::Bug(e.to_string()))?;
-            let outputs = session.run(&samples.inputs(i)?).map_err(|e| Failure::input(e.to_string()))?;
+            let outputs = session.run(&samples.inputs(i)?)?;
             progress();
             Ok(outputs)
         })

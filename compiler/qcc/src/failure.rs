@@ -59,3 +59,16 @@ impl From<qcc_ops::OpError> for Failure {
         }
     }
 }
+
+impl From<qcc_session::SessionError> for Failure {
+    fn from(error: qcc_session::SessionError) -> Self {
+        use qcc_session::SessionError as E;
+        let message = error.to_string();
+        match error {
+            E::Count { .. } | E::Mismatch { .. } => Failure::Input(message),
+            E::Op { error: qcc_ops::OpError::Unsupported(_), .. } => Failure::Unsupported(message),
+            E::Op { .. } => Failure::Input(message),
+            E::Program(_) | E::Jit(_) | E::Threads { .. } | E::Interpret { .. } => Failure::Bug(message),
+        }
+    }
+}

@@ -26,18 +26,17 @@ pub struct Times {
 /// # Errors
 /// As the session.
 pub fn times(session: &mut Session, inputs: &[Tensor], budget: Duration) -> Result<Times, Failure> {
-    let fail = |e: qcc_session::SessionError| Failure::Bug(e.to_string());
     let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
     let mut outputs: Vec<Vec<u8>> = session.outputs().iter().map(|port| vec![0; port.ty.bytes()]).collect();
     let mut slots: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     for _ in 0..WARM_UP {
-        session.run_into(&bytes, &mut slots).map_err(fail)?;
+        session.run_into(&bytes, &mut slots)?;
     }
     let mut all = Vec::new();
     let start = Instant::now();
     while all.len() < 3 || start.elapsed() < budget {
         let begin = Instant::now();
-        session.run_into(&bytes, &mut slots).map_err(fail)?;
+        session.run_into(&bytes, &mut slots)?;
         all.push(begin.elapsed().as_secs_f64() * 1e3);
     }
     all.sort_by(f64::total_cmp);

@@ -88,7 +88,7 @@ pub fn lower(graph: &TypedGraph, target: Target) -> Result<Arc<Program>, Failure
 /// A program that does not pass its check.
 pub fn session(program: &Arc<Program>, threads: usize, engine: Engine) -> Result<Session, Failure> {
     let options = qcc_session::Options { threads, engine };
-    Session::new(Arc::clone(program), &options).map_err(|e| Failure::Bug(e.to_string()))
+    Ok(Session::new(Arc::clone(program), &options)?)
 }
 
 /// Reads a compiled model.

@@ -43,7 +43,7 @@ impl Bench {
         let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
         let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);
-        session.run(&inputs).map_err(|e| Failure::Bug(e.to_string()))?;
+        session.run(&inputs)?;
         let to_first_ms = start.elapsed().as_secs_f64() * 1e3;
         let times = measure::times(&mut session, &inputs, Duration::from_secs_f64(self.seconds.max(0.0)))?;
         let peak = measure::peak_rss_mb();

@@ -212,7 +212,7 @@ fn report(compiled: &Compiled, rules: &RuleSet) -> Result<(), Failure> {
     let mut session = pipeline::session(&compiled.program, 1, Engine::Jit)?;
     let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);
     let times = measure::times(&mut session, &inputs, MEASURE)?;
-    let (_, steps) = session.run_profiled(&inputs).map_err(|e| Failure::Bug(e.to_string()))?;
+    let (_, steps) = session.run_profiled(&inputs)?;
     println!("\nkernels, one thread");
     kernels(&compiled.program, &steps);
     let chosen = &compiled.chosen;

@@ -77,7 +77,7 @@ impl Run {
         let bindings = model.bindings(self.sizes.bindings(), &inputs);
         let program = model.program(&bindings, &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
-        let outputs = session.run(&inputs).map_err(|e| Failure::input(e.to_string()))?;
+        let outputs = session.run(&inputs)?;
         std::fs::create_dir_all(&self.output_dir)
             .map_err(|e| Failure::input(format!("cannot create `{}`: {e}", self.output_dir.display())))?;
         for (i, tensor) in outputs.iter().enumerate() {

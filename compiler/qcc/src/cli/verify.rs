@@ -55,7 +55,7 @@ fn engines(compiled: &Compiled, samples: &[Vec<Tensor>]) -> Result<(), Failure> 
     let bar = progress::samples(samples.len());
     let run = |engine, threads, sample: &[Tensor]| -> Result<Vec<Tensor>, Failure> {
         let mut session = pipeline::session(&compiled.program, threads, engine)?;
-        session.run(sample).map_err(|e| Failure::Bug(e.to_string()))
+        Ok(session.run(sample)?)
     };
     samples.par_iter().enumerate().try_for_each(|(i, sample)| {
         let expected = run(Engine::Interpreter, 1, sample)?;
@@ -79,7 +79,7 @@ fn outputs(compiled: &Compiled, samples: &[Vec<Tensor>]) -> Result<(), Failure> 
         .par_iter()
         .map(|sample| {
             let mut session = pipeline::session(&compiled.program, 1, Engine::Jit)?;
-            let got = session.run(sample).map_err(|e| Failure::Bug(e.to_string()))?;
+            let got = session.run(sample)?;
             let expected = qcc_ir::evaluate(&compiled.typed, sample)?;
             Ok(got.iter().zip(&expected).map(|(g, e)| Error::between(g, e)).collect())
         })
@@ -142,7 +142,7 @@ fn layers(typed: &TypedGraph, rules: &RuleSet, samples: &[Vec<Tensor>]) -> Resul
             let codes: Vec<&Tensor> = cut.codes.iter().map(|v| &values[v]).collect();
             let given: Vec<Tensor> = sample.iter().chain(codes.iter().copied()).cloned().collect();
             let mut session = pipeline::session(&compiled.program, 1, Engine::Jit)?;
-            let got = session.run(&given).map_err(|e| Failure::Bug(e.to_string()))?;
+            let got = session.run(&given)?;
             bar.inc(1);
             Ok(got.iter().zip(codes).map(|(g, e)| Steps::between(g, e)).collect())
         })

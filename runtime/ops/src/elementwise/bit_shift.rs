@@ -32,6 +32,9 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let x = a.ty(0)?;
+    if x.dtype.is_int() && !x.dtype.is_unsigned() {
+        return Err(OpError::unsupported(format!("shifts of signed integers, {x}")));
+    }
     if !x.dtype.is_unsigned() {
         return Err(OpError::invalid(format!("only unsigned integers are shifted, got {x}")));
     }
