@@ -74,9 +74,9 @@ pub(crate) fn of_call(op: Op, inputs: &[Option<Range>], result: DType) -> Range 
     let computed = match op.name {
         "Relu" => x.map(|v| v.max(0.0)),
         "Clip" => {
-            let lo = at(1).map_or(f64::NEG_INFINITY, |r| r.lo);
-            let hi = at(2).map_or(f64::INFINITY, |r| r.hi);
-            x.map(|v| v.max(lo).min(hi))
+            let low = at(1).unwrap_or(Range { lo: f64::NEG_INFINITY, hi: f64::NEG_INFINITY });
+            let high = at(2).unwrap_or(Range { lo: f64::INFINITY, hi: f64::INFINITY });
+            Range { lo: x.lo.max(low.lo).min(high.lo), hi: x.hi.max(low.hi).min(high.hi) }
         }
         "Sigmoid" | "HardSigmoid" | "Softmax" => Range { lo: 0.0, hi: 1.0 },
         "Tanh" | "Erf" | "Sin" | "Cos" | "Sign" => Range { lo: -1.0, hi: 1.0 },
@@ -117,7 +117,11 @@ pub(crate) fn of_call(op: Op, inputs: &[Option<Range>], result: DType) -> Range 
         "Concat" => inputs.iter().flatten().skip(1).fold(x, |a, b| a.hull(*b)),
         _ => whole,
     };
-    if computed.lo.is_nan() || computed.hi.is_nan() { whole } else { computed.intersect(whole) }
+    // Quotients of integers are cut toward zero.
+    let computed = if op.name == "Div" && result.is_int() { computed.map(f64::trunc) } else { computed };
+    // Integers that leave their type wrap around to any other.
+    let wraps = result.is_int() && (computed.lo < whole.lo || computed.hi > whole.hi);
+    if wraps || computed.lo.is_nan() || computed.hi.is_nan() { whole } else { computed.intersect(whole) }
 }
 
 /// Codes of values in `x`; `scaled` brings a value to steps of the grid.
