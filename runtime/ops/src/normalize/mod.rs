@@ -1,5 +1,6 @@
 //! Normalisations, softmax, dropout.
 
+mod along;
 pub(crate) mod batch_normalization;
 pub(crate) mod dropout;
 pub(crate) mod group_normalization;

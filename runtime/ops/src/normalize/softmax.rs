@@ -1,9 +1,7 @@
 //! `Softmax`.
 
-use crate::numeric::dispatch;
-use crate::reduce::over;
-use crate::{AttrDef, AttrKind, AttrValue, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
-use qcc_tensor::{Element, Tensor, TensorType};
+use super::along;
+use crate::{OpDef, Param, def::no_macs};
 
 /// `exp(x - max) / sum exp(x - max)` along an axis.
 pub static OP: OpDef = OpDef {
@@ -12,36 +10,15 @@ pub static OP: OpDef = OpDef {
     doc: "Normalised exponentials along an axis.",
     inputs: &[Param::one("input")],
     outputs: &[Param::one("output")],
-    attrs: &[AttrDef::new("axis", AttrKind::Int, Default::Int(-1))],
+    attrs: along::ATTRS,
     elementwise: false,
-    infer,
-    eval,
+    infer: along::infer,
+    eval: |a| {
+        along::eval(a, |values, top| {
+            let e: Vec<f64> = values.iter().map(|v| (v - top).exp()).collect();
+            let sum: f64 = e.iter().sum();
+            e.iter().map(|e| e / sum).collect()
+        })
+    },
     macs: no_macs,
 };
-
-fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
-    let x = a.ty(0)?;
-    if !x.dtype.is_float() {
-        return Err(OpError::invalid(format!("the input must be a float tensor, got {x}")));
-    }
-    let axis = crate::shape::positive_axis(a.attrs.int("axis").unwrap_or(-1), x.rank())?;
-    a.attrs.set("axis", AttrValue::Int(axis as i64));
-    Ok(vec![x.clone()])
-}
-
-fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
-    let x = a.input(0)?;
-    let axis = a.attrs.int("axis").unwrap_or(0) as usize;
-    dispatch!(floats x.dtype(), T => {
-        let data = x.slice::<T>();
-        Ok(vec![Tensor::build::<T>(x.shape().iter().copied().collect(), |y| {
-            over::groups(x.shape(), &[axis], |group| {
-                let at: Vec<usize> = group.collect();
-                let top = at.iter().map(|&i| data[i].to_f64()).fold(f64::NEG_INFINITY, f64::max);
-                let e: Vec<f64> = at.iter().map(|&i| (data[i].to_f64() - top).exp()).collect();
-                let sum: f64 = e.iter().sum();
-                at.iter().zip(e).for_each(|(&i, e)| y[i] = T::from_f64(e / sum));
-            });
-        })])
-    }, "Softmax")
-}
