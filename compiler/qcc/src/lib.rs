@@ -9,4 +9,5 @@ pub mod inputs;
 pub mod measure;
 pub mod model;
 pub mod pipeline;
+pub mod profile;
 pub mod standard_rules;

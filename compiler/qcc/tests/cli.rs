@@ -361,3 +361,28 @@ fn a_dimension_without_a_size_is_named_with_what_to_do() {
     assert!(message.contains("`N`") && message.contains("--bind N=1"), "{message}");
     succeeds(&["compile", &model, "--bind", "N=2", "--emit", "chosen"]);
 }
+
+#[test]
+fn a_profile_accounts_for_every_step_and_its_trace_covers_the_run() {
+    let folder = Folder::new();
+    let model = example("models/fashion_resnet_qat.onnx");
+    let trace = folder.path("trace.json");
+    let json = succeeds(&["profile", &model, "--seconds", "0.05", "--json", "-o", &trace]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    let steps = report["steps"].as_array().expect("a list of steps");
+    let macs: u64 = steps.iter().map(|s| s["macs"].as_u64().expect("a number")).sum();
+    assert_eq!(macs, 5_446_304, "the multiply-accumulates of the model");
+    let kernel = steps.iter().find(|s| s["kernel"].as_str().is_some_and(|k| k.starts_with("conv"))).expect("a kernel");
+    assert!(kernel["bytes"].as_u64() > Some(0) && kernel["predicted_us"].as_f64() > Some(0.0));
+    assert!(report["agreement"]["rank_correlation"].as_f64().is_some());
+    let trace = std::fs::read_to_string(&trace).expect("the trace is written");
+    let trace: serde_json::Value = serde_json::from_str(&trace).expect("it is JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    assert_eq!(events.len(), steps.len());
+    let at = |event: &serde_json::Value, key: &str| event[key].as_f64().expect("a time");
+    for pair in events.windows(2) {
+        assert!(at(&pair[0], "ts") + at(&pair[0], "dur") <= at(&pair[1], "ts") + 1e-6, "steps follow each other");
+    }
+    let table = succeeds(&["profile", &model, "--seconds", "0.05"]);
+    assert!(table.contains("median error") && table.contains("GMAC/s"), "{table}");
+}

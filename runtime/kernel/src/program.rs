@@ -4,6 +4,7 @@
 //! arena. The artifact stores it; a session compiles its kernels for the CPU it finds and runs the steps in order.
 
 mod check;
+mod traffic;
 
 pub use check::{ProgramError, check};
 

@@ -41,6 +41,8 @@ impl Default for Options {
 pub struct StepTime {
     /// Name of the step.
     pub name: String,
+    /// Nanoseconds from the start of the run to the start of the step.
+    pub start_ns: u64,
     /// Wall-clock nanoseconds.
     pub nanoseconds: u64,
 }
@@ -155,12 +157,13 @@ impl Session {
         let machine = Machine { program: &self.program, engine: self.engine, code: &self.code };
         let steps = &mut self.steps;
         let mut times = Vec::with_capacity(steps.len());
+        let run = Instant::now();
         let mut all = || -> Result<(), SessionError> {
             steps.iter_mut().try_for_each(|step| {
-                let start = Instant::now();
+                let start_ns = run.elapsed().as_nanos() as u64;
                 step.run(&machine)?;
-                let nanoseconds = start.elapsed().as_nanos() as u64;
-                times.push(StepTime { name: step.name.clone(), nanoseconds });
+                let nanoseconds = run.elapsed().as_nanos() as u64 - start_ns;
+                times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
                 Ok(())
             })
         };

@@ -259,7 +259,7 @@ fn kernels(program: &Program, measured: &[StepTime]) {
 }
 
 /// The end of a long name, which is the part that differs.
-fn shortened(name: &str, width: usize) -> String {
+pub fn shortened(name: &str, width: usize) -> String {
     let count = name.chars().count();
     if count <= width {
         return name.to_string();

@@ -3,6 +3,7 @@
 mod bench;
 mod compile;
 mod inspect;
+mod profile;
 mod progress;
 mod rules;
 mod run;
@@ -28,6 +29,7 @@ enum Command {
     Run(run::Run),
     Bench(bench::Bench),
     Inspect(inspect::Inspect),
+    Profile(profile::ProfileCommand),
     Verify(verify::Verify),
     #[command(subcommand)]
     Rules(rules::Rules),
@@ -108,6 +110,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Bench(command) => command.execute(),
         Command::Rules(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
+        Command::Profile(command) => command.execute(),
         Command::Verify(command) => command.execute(),
     }
 }
