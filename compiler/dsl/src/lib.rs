@@ -7,6 +7,7 @@ mod ast;
 mod builtins;
 mod check;
 mod compile;
+mod format;
 mod load;
 mod parse;
 mod print;
@@ -16,6 +17,7 @@ mod scope;
 mod suggest;
 
 pub use compile::compile;
+pub use format::format;
 pub use load::{LoadError, Source};
 pub use print::print;
 pub use ruleset::*;

@@ -49,10 +49,19 @@ impl Context<'_> {
 /// Parses a file; the result holds all items that could be read.
 pub(crate) fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> ast::File {
     let mut result = ast::File::default();
+    for (offset, unit) in units(file, text, diagnostics) {
+        build::unit(&mut Context { file, offset, diagnostics }, unit, &mut result);
+    }
+    result
+}
+
+/// The items that could be read, as pairs of the grammar; positions in a pair count from the offset beside it.
+pub(crate) fn units<'t>(file: FileId, text: &'t str, diagnostics: &mut Vec<Diagnostic>) -> Vec<(usize, Pair<'t>)> {
+    let mut result = Vec::new();
     let mut offset = 0;
     while let Some(start) = next_item(text, offset) {
         let rest = &text[start..];
-        let mut cx = Context { file, offset: start, diagnostics };
+        let cx = Context { file, offset: start, diagnostics };
         if let Some(position) = too_deep(rest) {
             let message = format!("brackets nest deeper than {MAX_DEPTH}");
             let diagnostic = Diagnostic::error("syntax", message).label(cx.at(position, position + 1), "here");
@@ -63,9 +72,8 @@ pub(crate) fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>)
         match Grammar::parse(Rule::unit, rest) {
             Ok(mut pairs) => {
                 let Some(unit) = pairs.next() else { break };
-                let end = unit.as_span().end();
-                build::unit(&mut cx, unit, &mut result);
-                offset = start + end.max(1);
+                offset = start + unit.as_span().end().max(1);
+                result.push((start, unit));
             }
             Err(error) => {
                 let diagnostic = syntax_error(&cx, rest, &error);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod compile;
+mod fmt;
 mod inspect;
 mod profile;
 mod progress;

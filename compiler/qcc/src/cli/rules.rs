@@ -7,7 +7,7 @@ use qcc_dsl::{Builtin, Contract, Expect, Meta, Rule, RuleSet};
 use rayon::prelude::*;
 use std::path::PathBuf;
 
-/// Check, test and list rules
+/// Check, test, list and format rules
 #[derive(Debug, clap::Subcommand)]
 pub enum Rules {
     /// Check rule files: syntax, names, attributes, contracts; every error of every file is reported
@@ -16,6 +16,7 @@ pub enum Rules {
     Test(Files),
     /// List rules with their contracts and documentation
     List(Files),
+    Fmt(super::fmt::Fmt),
 }
 
 /// Rule files of a command.
@@ -56,6 +57,7 @@ impl Rules {
             Rules::Check(files) => check(files),
             Rules::Test(files) => test(files),
             Rules::List(files) => list(files),
+            Rules::Fmt(command) => command.execute(),
         }
     }
 }
