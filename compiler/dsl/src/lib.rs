@@ -21,3 +21,4 @@ pub use format::format;
 pub use load::{LoadError, Source};
 pub use print::print;
 pub use ruleset::*;
+pub use suggest::nearest;

@@ -1,7 +1,7 @@
 //! "Did you mean …": the nearest known name.
 
 /// The candidate with the fewest edits, if they are few for its length; one or two letters are no typing error.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).min(3);
     candidates
         .into_iter()

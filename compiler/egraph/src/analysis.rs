@@ -1,9 +1,10 @@
 //! What is known of every class.
 
+use crate::history::{History, Reason, Union};
 use crate::language::{Node, OpId};
 use crate::range::{self, Range};
 use crate::tables::{Call, Tables};
-use egg::{Analysis, DidMerge, Id};
+use egg::{Analysis, DidMerge, Id, Justification};
 use qcc_ir::text::content_hash;
 use qcc_ops::{Attrs, InferInput};
 use qcc_tensor::{Tensor, TensorType};
@@ -114,12 +115,31 @@ pub(crate) struct Facts {
     pub(crate) by_value: FxHashMap<u64, Id>,
     /// Values computed so far, by class.
     pub(crate) values: RefCell<FxHashMap<Id, Tensor>>,
+    /// What happened, if it is kept.
+    pub(crate) history: Option<RefCell<History>>,
 }
 
 impl Analysis<Node> for Facts {
     type Data = Data;
 
+    fn pre_union(egraph: &EGraph, a: Id, b: Id, justification: &Option<Justification>) {
+        let Some(history) = &egraph.analysis.history else { return };
+        if egraph.find(a) != egraph.find(b) {
+            let mut history = history.borrow_mut();
+            let reason = match justification {
+                Some(Justification::Congruence) => Reason::Congruence,
+                _ => history.now(),
+            };
+            history.unions.push(Union { a, b, reason });
+        }
+    }
+
     fn make(egraph: &mut EGraph, enode: &Node, id: Id) -> Data {
+        if let Some(history) = &mut egraph.analysis.history {
+            let history = history.get_mut();
+            let now = history.now();
+            history.made.resize(usize::from(id) + 1, now);
+        }
         match egraph.analysis.planned.take() {
             Some(data) => data,
             None => Self::remake(egraph, enode, id),
@@ -208,7 +228,12 @@ impl Analysis<Node> for Facts {
                     let other = &egraph[other];
                     if other.data.value.as_ref() == Some(value) {
                         let other = other.id;
+                        let before =
+                            egraph.analysis.history.as_mut().map(|h| h.get_mut().reason.replace(Reason::SameValue));
                         egraph.union(id, other);
+                        if let (Some(history), Some(before)) = (&mut egraph.analysis.history, before) {
+                            history.get_mut().reason = before;
+                        }
                     }
                 }
                 Some(_) => {}

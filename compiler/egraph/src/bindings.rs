@@ -1,5 +1,6 @@
 //! What the variables of a rule stand for in one match.
 
+use crate::language::Node;
 use egg::Id;
 use qcc_dsl::VarId;
 use qcc_ops::{AttrValue, Attrs, Op};
@@ -22,6 +23,17 @@ pub(crate) enum Binding {
     Op(Op),
 }
 
+/// A node that an operator of a pattern matched.
+#[derive(Debug, Clone)]
+pub(crate) struct Matched {
+    /// The class it was found in.
+    pub(crate) class: Id,
+    /// The node; the call for an output of a tuple.
+    pub(crate) node: Node,
+    /// Whether its first two inputs were taken in the other order.
+    pub(crate) swapped: bool,
+}
+
 /// One match of a rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Bindings {
@@ -30,17 +42,26 @@ pub(crate) struct Bindings {
     pub(crate) acc: Option<Id>,
     /// Classes of the roots.
     pub(crate) roots: Vec<Id>,
+    /// What the operators of the patterns matched, in the order of the text; kept only if the search is told to.
+    pub(crate) trail: Vec<Matched>,
 }
 
 impl Bindings {
     /// Nothing bound.
     pub(crate) fn new(vars: usize) -> Self {
-        Self { vars: vec![None; vars], acc: None, roots: Vec::new() }
+        Self { vars: vec![None; vars], acc: None, roots: Vec::new(), trail: Vec::new() }
     }
 
     /// What a variable stands for.
     pub(crate) fn get(&self, var: VarId) -> Option<&Binding> {
         self.vars[var.0 as usize].as_ref()
+    }
+
+    /// Notes that the inputs of a node of the trail are taken in the other order, or again in their own.
+    pub(crate) fn turn(&mut self, position: usize) {
+        if let Some(matched) = self.trail.get_mut(position) {
+            matched.swapped = !matched.swapped;
+        }
     }
 
     /// All variables in order.

@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Ids from here on are nodes that are planned and not in the e-graph yet.
-const PLANNED: usize = 1 << 31;
+pub(crate) const PLANNED: usize = 1 << 31;
 
 /// A right side under construction.
 pub(crate) struct Instance<'a> {
@@ -27,6 +27,8 @@ pub(crate) struct Instance<'a> {
     nodes: Vec<(Node, Data)>,
     known: FxHashMap<Node, Id>,
     lets: BTreeMap<VarId, Option<Id>>,
+    /// Every node that was asked for, known or planned, if the history is kept.
+    built: Option<Vec<(Id, Node)>>,
 }
 
 /// Where a term stands.
@@ -42,7 +44,8 @@ impl<'a> Instance<'a> {
     /// Nothing planned yet.
     pub(crate) fn new(egraph: &'a mut EGraph, rule: &'a Rule, bindings: Bindings) -> Self {
         let (nodes, known, lets) = (Vec::new(), FxHashMap::default(), BTreeMap::new());
-        Self { egraph, rule, bindings, nodes, known, lets }
+        let built = egraph.analysis.history.is_some().then(Vec::new);
+        Self { egraph, rule, bindings, nodes, known, lets, built }
     }
 
     /// Facts of a class or of a planned node.
@@ -362,6 +365,14 @@ impl<'a> Instance<'a> {
 
     /// The class of a node if it is in the e-graph, else a planned node.
     fn node(&mut self, node: Node, data: Data) -> Id {
+        let id = self.known_or_planned(node.clone(), data);
+        if let Some(built) = &mut self.built {
+            built.push((id, node));
+        }
+        id
+    }
+
+    fn known_or_planned(&mut self, node: Node, data: Data) -> Id {
         let real = node.children.iter().all(|&c| usize::from(c) < PLANNED);
         if real && let Some(id) = self.egraph.lookup(node.clone()) {
             return id;
@@ -379,7 +390,9 @@ impl<'a> Instance<'a> {
     pub(crate) fn finish(self, results: Vec<Id>) -> Plan {
         let lets = self.lets.into_values().flatten().collect();
         let folds = self.rule.results.iter().map(|e| matches!(e, Expr::Folded(_))).collect();
-        Plan { roots: self.bindings.roots, results, folds, nodes: self.nodes, lets }
+        let roots = self.bindings.roots.clone();
+        let story = self.built.map(|built| Story { bindings: self.bindings, results: results.clone(), built });
+        Plan { roots, results, folds, nodes: self.nodes, lets, story }
     }
 }
 
@@ -392,6 +405,18 @@ pub(crate) struct Plan {
     nodes: Vec<(Node, Data)>,
     /// `where` constants, which may become constants of the chosen graph.
     lets: Vec<Id>,
+    /// What the history keeps of it.
+    pub(crate) story: Option<Story>,
+}
+
+/// What the history keeps of an application.
+pub(crate) struct Story {
+    /// The match.
+    pub(crate) bindings: Bindings,
+    /// The right sides.
+    pub(crate) results: Vec<Id>,
+    /// All nodes of the right sides.
+    pub(crate) built: Vec<(Id, Node)>,
 }
 
 impl Plan {

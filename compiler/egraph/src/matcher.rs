@@ -4,12 +4,14 @@
 //! operator are tried both ways round, so nothing about commutativity is ever added to the e-graph.
 
 use crate::analysis::{EGraph, Kind};
-use crate::bindings::{Binding, Bindings};
+use crate::bindings::{Binding, Bindings, Matched};
+use crate::furthest::{Furthest, Miss};
 use crate::language::{Node, OpId};
 use crate::tables::Call;
 use egg::Id;
 use qcc_dsl::{ArgPattern, AttrMatch, AttrRest, OpMatch, OpPattern, Pattern, Rule};
 use qcc_ops::{Arity, AttrValue, Attrs, Op};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A constant is compared with a number in a pattern if it has at most so many elements or is a constant of the model.
@@ -47,6 +49,10 @@ pub(crate) struct Search<'a> {
     pub(crate) commutative: &'a [Op],
     /// Stop after so many matches.
     pub(crate) budget: usize,
+    /// Whether matches keep the nodes they matched.
+    pub(crate) trail: bool,
+    /// Is told where matching fails, if somebody wants to know.
+    pub(crate) watch: Option<&'a RefCell<Furthest>>,
 }
 
 impl<'a> Search<'a> {
@@ -69,7 +75,8 @@ impl<'a> Search<'a> {
         found: &mut Found,
     ) {
         let Some(pattern) = rule.roots.get(index) else {
-            if let Some(guard) = early::refusal(self.egraph, rule, bindings) {
+            let refusal = if self.watch.is_some() { None } else { early::refusal(self.egraph, rule, bindings) };
+            if let Some(guard) = refusal {
                 found.refused[guard] += 1;
             } else if !found.matches.last().is_some_and(|last| same(last, bindings)) {
                 found.matches.push(bindings.clone());
@@ -136,9 +143,16 @@ impl<'a> Search<'a> {
                 let goals = Goals { now: &inner, then: Some(&next) };
                 self.bind(*var, Binding::Value(class), bindings, |b| self.solve(&goals, b, done))
             }
-            Pattern::Number(number) => !self.is_number(class, *number) || self.solve(&next, bindings, done),
+            Pattern::Number(number) => {
+                if self.is_number(class, *number) {
+                    return self.solve(&next, bindings, done);
+                }
+                self.missed(bindings, || Miss::Number { class, wanted: *number });
+                true
+            }
             Pattern::Acc => {
                 if !self.has_acc(class) {
+                    self.missed(bindings, || Miss::Accumulator { class });
                     return true;
                 }
                 let before = bindings.acc;
@@ -148,10 +162,15 @@ impl<'a> Search<'a> {
                 go_on
             }
             Pattern::Op(pattern) => {
+                let mut any = false;
                 for (node, call) in self.nodes(pattern, class) {
-                    if !self.call(pattern, node, call, &next, bindings, done) {
+                    any = true;
+                    if !self.call(pattern, (class, node, call), &next, bindings, done) {
                         return false;
                     }
+                }
+                if !any {
+                    self.missed(bindings, || Miss::Operator { class, wanted: heads_of(pattern) });
                 }
                 true
             }
@@ -168,7 +187,10 @@ impl<'a> Search<'a> {
     ) -> bool {
         match bindings.get(var) {
             Some(old) if *old == binding => then(bindings),
-            Some(_) => true,
+            Some(_) => {
+                self.missed(bindings, || Miss::Other { var, found: binding });
+                true
+            }
             None => {
                 bindings.set(var, Some(binding));
                 let go_on = then(bindings);
@@ -181,8 +203,7 @@ impl<'a> Search<'a> {
     fn call(
         &self,
         pattern: &OpPattern,
-        node: &Node,
-        call: Call,
+        (class, node, call): (Id, &Node, Call),
         next: &Goals<'_>,
         bindings: &mut Bindings,
         done: &mut dyn FnMut(&mut Bindings) -> bool,
@@ -195,6 +216,10 @@ impl<'a> Search<'a> {
         let Some(&attrs) = node.children.last() else { return true };
         let Kind::Attrs(attrs) = self.egraph[attrs].data.kind else { return true };
         let attrs = self.egraph.analysis.tables.get_attrs(attrs);
+        let depth = bindings.trail.len();
+        if self.trail {
+            bindings.trail.push(Matched { class, node: node.clone(), swapped: false });
+        }
         let mut with_op = |bindings: &mut Bindings| {
             self.attributes(pattern, attrs, 0, bindings, &mut |bindings| {
                 if !self.arguments(&pattern.args, &inputs, next, bindings, done) {
@@ -203,16 +228,27 @@ impl<'a> Search<'a> {
                 let pair = matches!(&pattern.args[..], [ArgPattern::One(_), ArgPattern::One(_), ..]);
                 if pair && inputs.len() == 2 && inputs[0] != inputs[1] && self.commutative.contains(&call.op) {
                     inputs.swap(0, 1);
+                    bindings.turn(depth);
                     let go_on = self.arguments(&pattern.args, &inputs, next, bindings, done);
+                    bindings.turn(depth);
                     inputs.swap(0, 1);
                     return go_on;
                 }
                 true
             })
         };
-        match &pattern.op {
+        let go_on = match &pattern.op {
             OpMatch::One(_) => with_op(bindings),
             OpMatch::Class(var, _) => self.bind(*var, Binding::Op(call.op), bindings, with_op),
+        };
+        bindings.trail.truncate(depth);
+        go_on
+    }
+
+    /// Tells the observer, if there is one, that matching does not go on here.
+    fn missed(&self, bindings: &Bindings, miss: impl FnOnce() -> Miss) {
+        if let Some(watch) = self.watch {
+            watch.borrow_mut().see(bindings, miss);
         }
     }
 
@@ -228,9 +264,13 @@ impl<'a> Search<'a> {
             let value = attrs.get(name);
             return match wanted {
                 AttrMatch::Ignore => self.attributes(pattern, attrs, index + 1, bindings, then),
+                AttrMatch::Value(wanted) if value.is_some_and(|v| equal(v, wanted)) => {
+                    self.attributes(pattern, attrs, index + 1, bindings, then)
+                }
                 AttrMatch::Value(wanted) => {
-                    !value.is_some_and(|v| equal(v, wanted))
-                        || self.attributes(pattern, attrs, index + 1, bindings, then)
+                    let (name, wanted, found) = (name.clone(), wanted.clone(), value.cloned());
+                    self.missed(bindings, || Miss::Attribute { name, wanted, found });
+                    true
                 }
                 AttrMatch::Var(var) => self.bind(*var, Binding::Attr(value.cloned()), bindings, |b| {
                     self.attributes(pattern, attrs, index + 1, b, then)
@@ -263,6 +303,7 @@ impl<'a> Search<'a> {
     ) -> bool {
         let variadic = matches!(patterns.last(), Some(ArgPattern::Variadic(_)));
         if !variadic && inputs.iter().skip(patterns.len()).any(Option::is_some) {
+            self.missed(bindings, || Miss::ExtraInput { position: patterns.len() });
             return true;
         }
         let mut goals: Vec<Goal<'_>> = Vec::new();
@@ -276,6 +317,7 @@ impl<'a> Search<'a> {
                     continue;
                 }
                 (ArgPattern::One(_), None) => {
+                    self.missed(bindings, || Miss::AbsentInput { position: i });
                     fits = false;
                     break;
                 }
@@ -289,6 +331,7 @@ impl<'a> Search<'a> {
             match bindings.get(var) {
                 Some(old) if *old == binding => {}
                 Some(_) => {
+                    self.missed(bindings, || Miss::Other { var, found: binding });
                     fits = false;
                     break;
                 }
@@ -356,6 +399,13 @@ pub(crate) fn depth(pattern: &Pattern) -> usize {
             1 + usize::from(tuple) + below.max().unwrap_or(0)
         }
         _ => 0,
+    }
+}
+
+fn heads_of(pattern: &OpPattern) -> Vec<Op> {
+    match &pattern.op {
+        OpMatch::One(op) => vec![*op],
+        OpMatch::Class(_, ops) => ops.clone(),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct RuleReport {
     pub applied: usize,
     /// Why matches were not applied, with how often: guards that failed, right sides that cannot be typed.
     pub refused: IndexMap<String, usize>,
+    /// Applications that were given up because the limit of nodes was reached.
+    pub dropped: usize,
     /// Nodes it added.
     pub nodes: usize,
     /// Iterations in which its budget cut its matches short.
@@ -93,6 +95,9 @@ impl std::fmt::Display for Report {
             write!(f, "{}: {} matches, {} fired, {} nodes", rule.name, rule.matches, rule.applied, rule.nodes)?;
             if rule.cut > 0 {
                 write!(f, ", cut short {} times", rule.cut)?;
+            }
+            if rule.dropped > 0 {
+                write!(f, ", {} given up at the limit of nodes", rule.dropped)?;
             }
             time(f, rule.time)?;
             for (reason, times) in &rule.refused {

@@ -233,7 +233,7 @@ fn equal_results(
     Ok(())
 }
 
-fn bits(expected: &Tensor, found: &Tensor) -> Result<(), String> {
+pub(crate) fn bits(expected: &Tensor, found: &Tensor) -> Result<(), String> {
     if expected == found {
         return Ok(());
     }
@@ -244,7 +244,7 @@ fn bits(expected: &Tensor, found: &Tensor) -> Result<(), String> {
     }
 }
 
-fn close(expected: &Tensor, found: &Tensor, steps: u32) -> Result<(), String> {
+pub(crate) fn close(expected: &Tensor, found: &Tensor, steps: u32) -> Result<(), String> {
     let (e, f) = (expected.to_f64_vec(), found.to_f64_vec());
     let largest = e.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
     // A float that is off by a rounding may cross the border between two codes.

@@ -3,7 +3,8 @@
 use crate::analysis::{EGraph, Facts};
 use crate::bindings::Bindings;
 use crate::encode::{self, Origin};
-use crate::instance::{Instance, Plan};
+use crate::history::{Application, History, Reason, Record};
+use crate::instance::{Instance, Plan, Story};
 use crate::language::OpId;
 use crate::matcher::{self, Found, Search};
 use crate::meta;
@@ -13,6 +14,7 @@ use qcc_dsl::{Contract, Limits, Rule, RuleSet, Schedule, Step};
 use qcc_ir::TypedGraph;
 use qcc_ops::Op;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// How far saturation goes. There is no limit of time: the result must not depend on the machine.
@@ -26,11 +28,13 @@ pub struct Options {
     pub iterations: usize,
     /// Matches of one rule in one iteration.
     pub matches: usize,
+    /// Whether the history is kept, for explanations.
+    pub record: Record,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { schedule: "default".into(), nodes: 100_000, iterations: 40, matches: 200_000 }
+        Self { schedule: "default".into(), nodes: 100_000, iterations: 40, matches: 200_000, record: Record::Nothing }
     }
 }
 
@@ -71,7 +75,8 @@ impl Saturated {
 /// Rules that contradict each other.
 pub fn saturate(graph: &TypedGraph, rules: &RuleSet, options: &Options) -> Result<Saturated, SaturateError> {
     let start = Instant::now();
-    let mut egraph = EGraph::new(Facts::default());
+    let history = (options.record == Record::History).then(|| RefCell::new(History::default()));
+    let mut egraph = EGraph::new(Facts { history, ..Facts::default() });
     let origin = encode::encode(graph, &mut egraph).map_err(SaturateError::Bug)?;
     let report = Report {
         rules: rules.rules.iter().map(|r| RuleReport { name: r.name.clone(), ..RuleReport::default() }).collect(),
@@ -107,13 +112,13 @@ struct Run<'a> {
 
 /// Classes by the operators they hold, sorted.
 #[derive(Default)]
-struct Index {
+pub(crate) struct Index {
     by_op: FxHashMap<Op, Vec<Id>>,
     all: Vec<Id>,
 }
 
 impl Index {
-    fn build(egraph: &EGraph) -> Self {
+    pub(crate) fn build(egraph: &EGraph) -> Self {
         let mut index = Self { all: egraph.classes().map(|c| c.id).collect(), ..Self::default() };
         index.all.sort_unstable();
         for &id in &index.all {
@@ -134,7 +139,7 @@ impl Index {
     }
 
     /// Classes at which a pattern can match.
-    fn classes(&self, heads: &Option<Vec<Op>>) -> Vec<Id> {
+    pub(crate) fn classes(&self, heads: &Option<Vec<Op>>) -> Vec<Id> {
         match heads {
             None => self.all.clone(),
             Some(ops) => {
@@ -206,6 +211,7 @@ impl Run<'_> {
     fn iteration(&mut self, active: &[usize], matches: usize, nodes: usize) -> Result<bool, SaturateError> {
         let index = Index::build(&self.egraph);
         let log = self.egraph.analysis.log.len();
+        let time = self.egraph.analysis.history.as_mut().map_or(0, |h| h.get_mut().unions.len());
         let mut closures: FxHashMap<(usize, usize), FxHashSet<Id>> = FxHashMap::default();
         let mut plans: Vec<(usize, Vec<Plan>)> = Vec::new();
         let mut changed = false;
@@ -241,11 +247,21 @@ impl Run<'_> {
             let start = Instant::now();
             let name = &self.rules.rules[i].name;
             let before = self.egraph.total_size();
-            for plan in plans {
+            let planned = plans.len();
+            for (position, mut plan) in plans.into_iter().enumerate() {
                 if self.egraph.total_size() > nodes {
+                    self.report.rules[i].dropped += planned - position;
                     break;
                 }
+                let story = plan.story.take();
+                self.begin();
                 if plan.commit(&mut self.egraph) {
+                    if let (Some(history), Some(story)) = (&mut self.egraph.analysis.history, story) {
+                        let step = self.report.steps.len();
+                        let Story { bindings, results, built } = story;
+                        let application = Application { rule: i, step, time, bindings, results, built };
+                        history.get_mut().applications.push(application);
+                    }
                     self.report.rules[i].applied += 1;
                     changed = true;
                     if applied.last() != Some(&name.as_str()) {
@@ -286,7 +302,17 @@ impl Run<'_> {
         } else if touched.is_empty() {
             first.clear();
         }
-        Search { egraph: &self.egraph, commutative: &self.rules.commutative, budget }.run(rule, &first, &all)
+        let trail = self.egraph.analysis.history.is_some();
+        let search = Search { egraph: &self.egraph, commutative: &self.rules.commutative, budget, trail, watch: None };
+        search.run(rule, &first, &all)
+    }
+
+    /// Tells the history that an application begins.
+    fn begin(&mut self) {
+        if let Some(history) = &mut self.egraph.analysis.history {
+            let history = history.get_mut();
+            history.reason = Some(Reason::Application(history.applications.len()));
+        }
     }
 
     fn rebuild(&mut self, rules: &str) -> Result<(), SaturateError> {
@@ -318,7 +344,7 @@ impl Run<'_> {
 }
 
 /// What one match adds, or why it may not.
-fn plan(egraph: &mut EGraph, rule: &Rule, bindings: Bindings) -> Result<Plan, String> {
+pub(crate) fn plan(egraph: &mut EGraph, rule: &Rule, bindings: Bindings) -> Result<Plan, String> {
     let mut instance = Instance::new(egraph, rule, bindings);
     for guard in &rule.guards {
         let holds = meta::eval(&mut instance, &guard.condition).and_then(|v| meta::truth(&v));

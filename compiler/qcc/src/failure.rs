@@ -39,6 +39,14 @@ impl Failure {
         Self::Input(message.into())
     }
 
+    /// A name that is not known, with the nearest one that is.
+    pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match qcc_dsl::nearest(name, known) {
+            Some(other) => Self::Input(format!("there is no {what} `{name}`; did you mean `{other}`?")),
+            None => Self::Input(format!("there is no {what} `{name}`")),
+        }
+    }
+
     /// 1 a failed check, 2 bad usage or input, 3 not supported yet, 70 a bug in qcc.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use qcc_dsl::RuleSet;
-use qcc_egraph::{CostModel, Extracted, Report};
+use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_kernel::program::Program;
 use qcc_lower::Target;
@@ -28,6 +28,20 @@ pub fn typed(graph: &Graph, bindings: &Bindings) -> Result<TypedGraph, Failure> 
     let typed = qcc_ir::infer(&bound.pruned()).map_err(Failure::Diagnostics)?;
     qcc_ir::verify(&typed).map_err(Failure::Bug)?;
     Ok(typed)
+}
+
+/// A model's graph, typed and saturated with its history kept, for questions about rules.
+///
+/// # Errors
+/// As [`typed`]; rules that contradict each other.
+pub fn recorded(
+    graph: &Graph,
+    bindings: &Bindings,
+    rules: &RuleSet,
+    options: qcc_egraph::Options,
+) -> Result<Saturated, Failure> {
+    let options = qcc_egraph::Options { record: qcc_egraph::Record::History, ..options };
+    qcc_egraph::saturate(&typed(graph, bindings)?, rules, &options).map_err(|e| Failure::Bug(e.to_string()))
 }
 
 /// A compiled model with everything that was learned on the way.

@@ -28,6 +28,8 @@ pub struct Selection {
     pub files: Vec<PathBuf>,
     /// Standard files that are left out, by name (`layout.rules`).
     pub without: Vec<String>,
+    /// Rules that are left out, by name.
+    pub without_rules: Vec<String>,
     /// Which standard files are read at all.
     pub standard: Standard,
 }
@@ -93,9 +95,23 @@ pub fn compile(selection: &Selection) -> Result<(RuleSet, Vec<Diagnostic>), Fail
     let (mut rules, warnings) = qcc_dsl::compile(&sources, &mut load)
         .map_err(|(sources, diagnostics)| Failure::Rules(Box::new(sources), diagnostics))?;
     join_schedule(&mut rules);
+    leave_out(&mut rules, &selection.without_rules)?;
     // A schedule that names a ruleset whose file was left out on purpose is no news.
     let warnings = warnings.into_iter().filter(|w| w.code != "empty-ruleset" && w.severity == Severity::Warning);
     Ok((rules, warnings.collect()))
+}
+
+/// Removes rules by name, with their reverse halves.
+fn leave_out(rules: &mut RuleSet, names: &[String]) -> Result<(), Failure> {
+    for name in names {
+        let half = format!("{name}/reverse");
+        if !rules.rules.iter().any(|r| r.name == *name) {
+            let known = rules.rules.iter().map(|r| r.name.as_str());
+            return Err(Failure::unknown("rule", name, known));
+        }
+        rules.rules.retain(|r| r.name != *name && r.name != half);
+    }
+    Ok(())
 }
 
 /// The modules that a file named on the command line defines.

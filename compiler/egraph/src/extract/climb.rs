@@ -6,6 +6,7 @@
 
 use super::problem::{ClassId, Problem};
 use super::select::{Chosen, Kernel, Selection, evaluate, kernel};
+use rustc_hash::FxHashSet;
 
 /// Smallest gain that counts (ns).
 const GAIN: f64 = 1e-6;
@@ -21,8 +22,36 @@ enum Switch {
     Core(ClassId, Option<usize>),
 }
 
+/// A choice that is not switched: a class in one of its uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fixed {
+    Stored(ClassId),
+    Inlined(ClassId),
+    Core(ClassId),
+}
+
+impl Switch {
+    fn fixed(self) -> Fixed {
+        match self {
+            Switch::Stored(c, _) => Fixed::Stored(c),
+            Switch::Inlined(c, _) => Fixed::Inlined(c),
+            Switch::Core(c, _) => Fixed::Core(c),
+        }
+    }
+}
+
 /// Switches choices as long as the cost of the graph falls. `selection` must describe a graph.
 pub(super) fn climb(problem: &Problem, selection: &mut Selection, chosen: Chosen) -> Chosen {
+    climb_beside(problem, selection, chosen, &FxHashSet::default())
+}
+
+/// The same without switching what is fixed.
+pub(super) fn climb_beside(
+    problem: &Problem,
+    selection: &mut Selection,
+    chosen: Chosen,
+    fixed: &FxHashSet<Fixed>,
+) -> Chosen {
     let mut state = State::new(problem, chosen);
     for _ in 0..ROUNDS {
         let before = state.chosen.cost;
@@ -31,7 +60,7 @@ pub(super) fn climb(problem: &Problem, selection: &mut Selection, chosen: Chosen
             if state.references[class] == 0 {
                 continue;
             }
-            for switch in state.switches(selection, class) {
+            for switch in state.switches(selection, class).into_iter().filter(|s| !fixed.contains(&s.fixed())) {
                 state.attempt(selection, switch);
             }
         }

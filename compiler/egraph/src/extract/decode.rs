@@ -52,6 +52,51 @@ pub(super) fn decode(
     Ok((decoder.graph, decoder.table))
 }
 
+/// The kernel that stores one class as a graph of its own, whose inputs are what it reads.
+pub(crate) fn kernel(
+    saturated: &Saturated,
+    problem: &Problem,
+    selection: &Selection,
+    class: ClassId,
+    chosen: &Chosen,
+) -> Result<Graph, String> {
+    let found = chosen.kernels.iter().find(|(c, _)| *c == class);
+    let (_, kernel) = found.ok_or("a class that is not chosen")?;
+    let mut decoder = Decoder {
+        saturated,
+        problem,
+        selection,
+        graph: Graph::new("kernel"),
+        inputs: Vec::new(),
+        values: FxHashMap::default(),
+        names: FxHashMap::default(),
+        table: Vec::new(),
+    };
+    for &read in &kernel.reads {
+        let value = if problem.classes[read].constant {
+            let tensor = decoder.constant(read)?;
+            decoder.graph.add_const(tensor)
+        } else {
+            let (_, name) = crate::explain::name::of_class(saturated, problem.ids[read]);
+            let input = decoder.body_input(&name, read)?;
+            decoder.graph.add_input(input)
+        };
+        decoder.values.insert(read, value);
+    }
+    let leaf = selection.stored[class].map(|i| &problem.classes[class].stored[i].form);
+    if matches!(leaf, Some(Form::Leaf)) && !problem.classes[class].constant {
+        let (_, name) = crate::explain::name::of_class(saturated, problem.ids[class]);
+        let input = decoder.body_input(&name, class)?;
+        let value = decoder.graph.add_input(input);
+        decoder.values.insert(class, value);
+    } else {
+        decoder.stored(class, kernel)?;
+    }
+    let value = decoder.values[&class];
+    decoder.graph.add_output("y", value);
+    Ok(decoder.graph)
+}
+
 struct Decoder<'a> {
     saturated: &'a Saturated,
     problem: &'a Problem,

@@ -5,11 +5,13 @@
 //! describes, in which a stored value is paid once however often it is read, and what bodies compute is paid in each.
 
 mod bound;
+pub(crate) mod choice;
 mod climb;
-mod decode;
+pub(crate) mod decode;
 mod problem;
 mod seed;
 mod select;
+pub(crate) mod through;
 
 use crate::cost::CostModel;
 use crate::saturate::Saturated;
@@ -43,19 +45,7 @@ pub enum ExtractError {
 /// # Errors
 /// Violated invariants only: the input graph itself can always be chosen.
 pub fn extract(saturated: &Saturated, model: &CostModel) -> Result<Extracted, ExtractError> {
-    let problem = problem::build(saturated, model);
-    let mut selection = seed::bottom_up(&problem);
-    let input = seed::input_graph(&problem, saturated, &selection);
-    let seed = select::evaluate(&problem, &input).ok_or_else(|| bug("the input graph cannot be chosen".into()))?;
-    let seed_cost = seed.cost;
-    let start = select::evaluate(&problem, &selection);
-    let chosen = match start.map(|start| climb::climb(&problem, &mut selection, start)) {
-        Some(chosen) if chosen.cost <= seed_cost => chosen,
-        _ => {
-            selection = input;
-            climb::climb(&problem, &mut selection, seed)
-        }
-    };
+    let choice::Choice { problem, selection, chosen, seed_cost } = choice::choose(saturated, model)?;
     let bound = bound::lower_bound(&problem).min(chosen.cost);
     let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen).map_err(bug)?;
     let graph = qcc_ir::infer(&graph).map_err(|e| bug(e[0].message.clone()))?;

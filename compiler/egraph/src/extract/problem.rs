@@ -10,11 +10,11 @@ use qcc_tensor::TensorType;
 use rustc_hash::FxHashMap;
 
 /// Number of a class.
-pub(super) type ClassId = usize;
+pub(crate) type ClassId = usize;
 
 /// What choosing a node means.
 #[derive(Debug, Clone)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// A graph input or a constant: nothing to do.
     Leaf,
     /// An output of the tuple.
@@ -37,68 +37,68 @@ pub(super) enum Form {
 
 /// A way to have a value in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// The node.
-    pub(super) node: Node,
+    pub(crate) node: Node,
     /// What it means.
-    pub(super) form: Form,
+    pub(crate) form: Form,
 }
 
 /// A way to compute a value inside a body.
 #[derive(Debug, Clone)]
-pub(super) struct Inlined {
+pub(crate) struct Inlined {
     /// The node.
-    pub(super) node: Node,
+    pub(crate) node: Node,
     /// Classes of its operands.
-    pub(super) operands: Vec<ClassId>,
+    pub(crate) operands: Vec<ClassId>,
     /// Cost for all elements (ns).
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
 }
 
 /// A way to compute a class as the core of a kernel.
 #[derive(Debug, Clone)]
-pub(super) struct CoreForm {
+pub(crate) struct CoreForm {
     /// The node.
-    pub(super) node: Node,
+    pub(crate) node: Node,
     /// Classes it reads.
-    pub(super) reads: Vec<ClassId>,
+    pub(crate) reads: Vec<ClassId>,
     /// Cost of the arithmetic and of reading (ns).
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
 }
 
 /// A class.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Class {
+pub(crate) struct Class {
     /// Ways to have it in memory; none for open classes.
-    pub(super) stored: Vec<Stored>,
+    pub(crate) stored: Vec<Stored>,
     /// Ways to compute it in a body. Empty for leaves: constants and accumulators need no computation.
-    pub(super) inlined: Vec<Inlined>,
+    pub(crate) inlined: Vec<Inlined>,
     /// Ways to compute it as the core of a kernel.
-    pub(super) cores: Vec<CoreForm>,
+    pub(crate) cores: Vec<CoreForm>,
     /// It is the accumulator, which costs nothing in a body.
-    pub(super) acc: bool,
+    pub(crate) acc: bool,
     /// It is a constant of the chosen graph, which costs nothing anywhere.
-    pub(super) constant: bool,
+    pub(crate) constant: bool,
     /// Cost of reading or writing it (ns).
-    pub(super) traffic: f64,
+    pub(crate) traffic: f64,
 }
 
 /// The problem.
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Classes in the order of their ids.
-    pub(super) classes: Vec<Class>,
+    pub(crate) classes: Vec<Class>,
     /// E-class of every class.
-    pub(super) ids: Vec<Id>,
+    pub(crate) ids: Vec<Id>,
     /// The other way round.
-    pub(super) index: FxHashMap<Id, ClassId>,
+    pub(crate) index: FxHashMap<Id, ClassId>,
     /// Classes of the outputs.
-    pub(super) roots: Vec<ClassId>,
+    pub(crate) roots: Vec<ClassId>,
     /// Cost of starting a kernel (ns).
-    pub(super) launch: f64,
+    pub(crate) launch: f64,
 }
 
 /// Collects what can be chosen in the part of the e-graph that the outputs reach.
-pub(super) fn build(saturated: &Saturated, model: &CostModel) -> Problem {
+pub(crate) fn build(saturated: &Saturated, model: &CostModel) -> Problem {
     let egraph = &saturated.egraph;
     let ids = reachable(saturated);
     let index: FxHashMap<Id, ClassId> = ids.iter().enumerate().map(|(i, &id)| (id, i)).collect();

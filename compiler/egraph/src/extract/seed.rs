@@ -12,6 +12,11 @@ const GAIN: f64 = 1e-6;
 /// Bottom-up: every class takes what is cheapest if nothing is shared. Costs only fall, and a choice is made when its
 /// operands have one, so the selection has no cycle.
 pub(super) fn bottom_up(problem: &Problem) -> Selection {
+    costs(problem).selection
+}
+
+/// What every class costs in every use if nothing is shared, with the selection that costs it.
+pub(super) fn costs(problem: &Problem) -> BottomUp<'_> {
     let count = problem.classes.len();
     let mut state = BottomUp {
         problem,
@@ -34,7 +39,7 @@ pub(super) fn bottom_up(problem: &Problem) -> Selection {
         }
     }
     state.prefer_memory();
-    state.selection
+    state
 }
 
 /// Classes whose cost depends on a class, itself included.
@@ -63,12 +68,13 @@ pub(super) fn users(problem: &Problem) -> Vec<Vec<ClassId>> {
     users
 }
 
-struct BottomUp<'a> {
+/// Least costs without sharing (ns).
+pub(super) struct BottomUp<'a> {
     problem: &'a Problem,
-    stored: Vec<f64>,
-    inlined: Vec<f64>,
-    core: Vec<f64>,
-    selection: Selection,
+    pub(super) stored: Vec<f64>,
+    pub(super) inlined: Vec<f64>,
+    pub(super) core: Vec<f64>,
+    pub(super) selection: Selection,
 }
 
 impl BottomUp<'_> {

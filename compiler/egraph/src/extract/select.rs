@@ -5,28 +5,28 @@ use rustc_hash::FxHashSet;
 
 /// A choice for every class. Choices of classes that the graph does not need have no effect.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// Which way to have it in memory; `None` where there is none.
-    pub(super) stored: Vec<Option<usize>>,
+    pub(crate) stored: Vec<Option<usize>>,
     /// How a body gets it: computed in this way, or, with `None`, read from memory.
-    pub(super) inlined: Vec<Option<usize>>,
+    pub(crate) inlined: Vec<Option<usize>>,
     /// How a kernel gets it as its core: computed in this way, or, with `None`, read from memory.
-    pub(super) core: Vec<Option<usize>>,
+    pub(crate) core: Vec<Option<usize>>,
 }
 
 /// A kernel of a selection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// Its own cost (ns).
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
     /// Classes it needs in memory, each once, in the order in which it first reads them.
-    pub(super) reads: Vec<ClassId>,
+    pub(crate) reads: Vec<ClassId>,
     /// Classes that are computed inside, operands first.
-    pub(super) inside: Vec<ClassId>,
+    pub(crate) inside: Vec<ClassId>,
 }
 
 /// The kernel that stores a class; `None` if the choices do not describe one.
-pub(super) fn kernel(problem: &Problem, selection: &Selection, class: ClassId) -> Option<Kernel> {
+pub(crate) fn kernel(problem: &Problem, selection: &Selection, class: ClassId) -> Option<Kernel> {
     let stored = &problem.classes[class].stored[selection.stored[class]?];
     match &stored.form {
         Form::Leaf => Some(Kernel::default()),
@@ -101,15 +101,15 @@ impl Walk<'_> {
 
 /// The graph a selection describes: its stored classes, each after what it reads, and its cost.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     /// Stored classes with their kernels.
-    pub(super) kernels: Vec<(ClassId, Kernel)>,
+    pub(crate) kernels: Vec<(ClassId, Kernel)>,
     /// Cost (ns).
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
 }
 
 /// Follows a selection from the outputs; `None` if it is cyclic or incomplete.
-pub(super) fn evaluate(problem: &Problem, selection: &Selection) -> Option<Chosen> {
+pub(crate) fn evaluate(problem: &Problem, selection: &Selection) -> Option<Chosen> {
     let mut follow = Follow {
         problem,
         selection,

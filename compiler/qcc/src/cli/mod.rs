@@ -1,14 +1,18 @@
 //! Commands and their arguments.
 
+mod asked;
 mod bench;
 mod compile;
+mod explain;
 mod fmt;
 mod inspect;
 mod profile;
 mod progress;
+mod rule_profile;
 mod rules;
 mod run;
 mod verify;
+mod why;
 
 use clap::{Parser, Subcommand};
 use qcc::failure::Failure;
@@ -32,6 +36,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Profile(profile::ProfileCommand),
     Verify(verify::Verify),
+    Explain(explain::Explain),
+    Why(why::Why),
     #[command(subcommand)]
     Rules(rules::Rules),
 }
@@ -65,12 +71,16 @@ struct RuleFiles {
     /// Leave out one standard file: --without layout.rules
     #[arg(long, value_name = "NAME.rules")]
     without: Vec<String>,
+    /// Leave out rules by name: --without-rules conv-nhwc,start-core
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    without_rules: Vec<String>,
 }
 
 impl RuleFiles {
     fn selection(&self) -> Selection {
         let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
-        Selection { files: self.rules.clone(), without: self.without.clone(), standard }
+        let (files, without, without_rules) = (self.rules.clone(), self.without.clone(), self.without_rules.clone());
+        Selection { files, without, without_rules, standard }
     }
 }
 
@@ -113,5 +123,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Inspect(command) => command.execute(),
         Command::Profile(command) => command.execute(),
         Command::Verify(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
+        Command::Why(command) => command.execute(),
     }
 }

@@ -17,6 +17,7 @@ pub enum Rules {
     /// List rules with their contracts and documentation
     List(Files),
     Fmt(super::fmt::Fmt),
+    Profile(super::rule_profile::Profile),
 }
 
 /// Rule files of a command.
@@ -32,7 +33,7 @@ pub struct Files {
 impl Files {
     fn compile(&self) -> Result<RuleSet, Failure> {
         let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
-        let selection = Selection { files: self.files.clone(), without: Vec::new(), standard };
+        let selection = Selection { files: self.files.clone(), standard, ..Selection::default() };
         let (rules, warnings) = standard_rules::compile(&selection)?;
         for warning in &warnings {
             eprintln!("{}\n", qcc_diag::render(warning, &rules.sources));
@@ -58,6 +59,7 @@ impl Rules {
             Rules::Test(files) => test(files),
             Rules::List(files) => list(files),
             Rules::Fmt(command) => command.execute(),
+            Rules::Profile(profile) => profile.execute(),
         }
     }
 }

@@ -1,0 +1,36 @@
+//! The choice itself, before it is written as a graph.
+
+pub(crate) use super::problem::{ClassId, Form, Problem};
+pub(crate) use super::select::{Chosen, Kernel, Selection};
+
+use super::{ExtractError, climb, problem, seed, select};
+use crate::cost::CostModel;
+use crate::saturate::Saturated;
+
+/// What was chosen for every class, and the graph that this describes.
+pub(crate) struct Choice {
+    pub(crate) problem: Problem,
+    pub(crate) selection: Selection,
+    pub(crate) chosen: Chosen,
+    /// Cost of the input graph (ns).
+    pub(crate) seed_cost: f64,
+}
+
+/// Chooses for every class.
+pub(crate) fn choose(saturated: &Saturated, model: &CostModel) -> Result<Choice, ExtractError> {
+    let problem = problem::build(saturated, model);
+    let mut selection = seed::bottom_up(&problem);
+    let input = seed::input_graph(&problem, saturated, &selection);
+    let seed =
+        select::evaluate(&problem, &input).ok_or_else(|| super::bug("the input graph cannot be chosen".into()))?;
+    let seed_cost = seed.cost;
+    let start = select::evaluate(&problem, &selection);
+    let chosen = match start.map(|start| climb::climb(&problem, &mut selection, start)) {
+        Some(chosen) if chosen.cost <= seed_cost => chosen,
+        _ => {
+            selection = input;
+            climb::climb(&problem, &mut selection, seed)
+        }
+    };
+    Ok(Choice { problem, selection, chosen, seed_cost })
+}
