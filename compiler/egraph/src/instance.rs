@@ -56,6 +56,11 @@ impl<'a> Instance<'a> {
         }
     }
 
+    /// A planned node.
+    pub(crate) fn planned(&self, id: Id) -> Option<&Node> {
+        usize::from(id).checked_sub(PLANNED).map(|i| &self.nodes[i].0)
+    }
+
     /// Type of a tensor.
     pub(crate) fn ty(&self, id: Id) -> Result<&TensorType, String> {
         self.data(id).ty().ok_or_else(|| "it is no tensor".to_string())
@@ -89,7 +94,8 @@ impl<'a> Instance<'a> {
         }
     }
 
-    fn attrs_of(&self, node: &Node) -> Result<Attrs, String> {
+    /// Attributes of a call.
+    pub(crate) fn attrs_of(&self, node: &Node) -> Result<Attrs, String> {
         match node.children().last().map(|&c| &self.data(c).kind) {
             Some(Kind::Attrs(k)) => Ok(Attrs::clone(self.egraph.analysis.tables.get_attrs(*k))),
             _ => Err("a call without attributes".into()),

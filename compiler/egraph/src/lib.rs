@@ -24,6 +24,7 @@ mod range;
 mod report;
 pub mod rule_test;
 mod saturate;
+pub mod soundness;
 mod tables;
 mod values;
 pub mod why;

@@ -36,7 +36,7 @@ pub(crate) fn value(egraph: &EGraph, id: Id) -> Result<Tensor, String> {
 }
 
 /// The node of a class whose children are constants of the least height.
-fn smallest(egraph: &EGraph, id: Id) -> Option<Node> {
+pub(crate) fn smallest(egraph: &EGraph, id: Id) -> Option<Node> {
     let height = |node: &Node| -> Option<u32> {
         match node.op {
             OpId::Const(_) => Some(0),

@@ -2,6 +2,7 @@
 
 pub(crate) mod expects;
 pub(crate) mod functions;
+pub(crate) mod overlap;
 pub(crate) mod typing;
 pub(crate) mod variables;
 
@@ -9,6 +10,7 @@ mod closed;
 mod growth;
 mod optional;
 mod partial;
+mod unreachable;
 
 use crate::{ArgExpr, Builtin, Expr, Meta, OpExpr, Rule, VarId};
 use qcc_diag::{Diagnostic, Span};
@@ -19,6 +21,7 @@ pub(crate) fn rule(rule: &mut Rule, name: Span, diagnostics: &mut Vec<Diagnostic
     partial::check(rule, diagnostics);
     optional::check(rule, name, diagnostics);
     closed::check(rule, name, diagnostics);
+    unreachable::check(rule, diagnostics);
 }
 
 /// Terms directly inside a term.

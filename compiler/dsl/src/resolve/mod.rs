@@ -51,6 +51,7 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
             }
         }
     }
+    check::overlap::rules(&set.rules, &declared, diagnostics);
     for class in files.iter().enumerate().flat_map(|(i, f)| f.ast.classes.iter().map(move |c| (i, c))) {
         let (file, class) = class;
         scope.class(file, &crate::ast::ClassRef::Named(class.name.clone()), diagnostics);

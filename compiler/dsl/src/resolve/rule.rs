@@ -6,7 +6,7 @@ use crate::ast::{self, ContractValue, Name};
 use crate::scope::Scope;
 use crate::{Contract, Expr, Guard, Let, Meta, MetaOp, Pattern, Rule, VarKind, check};
 use indexmap::{IndexMap, IndexSet};
-use qcc_diag::{Diagnostic, SourceMap};
+use qcc_diag::{Diagnostic, Severity, SourceMap};
 
 /// What all rules of a file share.
 pub(crate) struct RuleFile<'a, 'd> {
@@ -171,7 +171,7 @@ fn resolve(
         return None;
     }
     check::rule(&mut resolved, rule.name.span, diagnostics);
-    (diagnostics.len() == before).then_some(resolved)
+    diagnostics[before..].iter().all(|d| d.severity == Severity::Warning).then_some(resolved)
 }
 
 /// All names that stand anywhere but on the left side.
