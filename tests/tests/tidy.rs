@@ -17,6 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "qcc-lower",
             "qcc-onnx",
             "qcc-ops",
+            "qcc-quantize",
             "qcc-session",
             "qcc-tensor",
         ],
@@ -30,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("qcc-lower", &["qcc-diag", "qcc-ir", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
     ("qcc-onnx", &["qcc-diag", "qcc-ir", "qcc-ops", "qcc-tensor"]),
     ("qcc-ops", &["qcc-tensor"]),
+    ("qcc-quantize", &["qcc-ir", "qcc-ops", "qcc-session", "qcc-tensor"]),
     ("qcc-session", &["qcc-jit", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
     ("qcc-tensor", &[]),
 ];

@@ -7,7 +7,7 @@ use crate::cost::{CostModel, is_view};
 use crate::random::Random;
 use crate::saturate::{Options, Saturated};
 use crate::{Report, extract, saturate};
-use qcc_dsl::{Compare, Contract, Expect, RuleSet, Test, TestConst, TestValue};
+use qcc_dsl::{Compare, Contract, Expect, RuleSet, Schedule, Step, Test, TestConst, TestValue};
 use qcc_ir::{Dim, Graph, InputNode, Node, OpNode, TypedGraph, ValueId};
 use qcc_ops::{Attrs, Op, OpError};
 use qcc_tensor::Tensor;
@@ -100,9 +100,29 @@ pub fn run_test(test: &Test, rules: &RuleSet) -> TestOutcome {
     outcome
 }
 
+/// The schedule a test runs with: the default one, unless it names no ruleset of the test's file and another does.
+fn schedule_of(test: &Test, rules: &RuleSet) -> String {
+    fn names(steps: &[Step], ruleset: &str) -> bool {
+        steps.iter().any(|step| match step {
+            Step::Saturate(sets, _) | Step::Run(sets, _) => sets.iter().any(|s| s == ruleset),
+            Step::Repeat(_, inner) => names(inner, ruleset),
+        })
+    }
+    let default = Options::default().schedule;
+    let own: Vec<&str> = rules.rules.iter().filter(|r| r.module == test.module).map(|r| r.ruleset.as_str()).collect();
+    let runs = |schedule: &Schedule| own.iter().any(|ruleset| names(&schedule.steps, ruleset));
+    if own.is_empty() || rules.schedules.get(&default).is_none_or(runs) {
+        return default;
+    }
+    let mut others: Vec<&String> = rules.schedules.iter().filter(|(_, s)| runs(s)).map(|(name, _)| name).collect();
+    others.sort_unstable();
+    others.first().map_or(default, |name| name.to_string())
+}
+
 fn run(test: &Test, rules: &RuleSet, outcome: &mut TestOutcome) -> Result<(), String> {
     let graph = test_graph(test).map_err(|e| format!("the graph cannot be typed: {e}"))?;
-    let saturated = saturate(&graph, rules, &Options::default()).map_err(|e| e.to_string())?;
+    let options = Options { schedule: schedule_of(test, rules), ..Options::default() };
+    let saturated = saturate(&graph, rules, &options).map_err(|e| e.to_string())?;
     let report = saturated.report().clone();
     let extracted = extract(&saturated, &CostModel::default()).map_err(|e| e.to_string())?;
     outcome.chosen = Some(qcc_ir::print(&extracted.graph));

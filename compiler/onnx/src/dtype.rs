@@ -39,6 +39,11 @@ pub(crate) fn from_code(code: i32) -> Result<DType, BadType> {
     }
 }
 
+/// The number of an element type in the file.
+pub(crate) fn to_code(dtype: DType) -> i32 {
+    TYPES.iter().find(|(_, d)| *d == dtype).map_or(0, |(t, _)| i32::from(*t))
+}
+
 impl std::fmt::Display for BadType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! ONNX files as [`Graph`]s: the first step of the compiler.
+//! ONNX files as [`Graph`]s: the first step of the compiler. And graphs as ONNX files, for [`export`].
 //!
 //! Reading is strict where the file could be misread and lenient where it cannot: nodes may stand in any order, but every
 //! name must be defined exactly once; every size is checked before memory is reserved; external data must lie beside the
@@ -10,6 +10,7 @@
 
 mod attribute;
 mod dtype;
+mod export;
 mod external;
 mod facts;
 mod function;
@@ -29,6 +30,7 @@ use qcc_diag::Diagnostic;
 use qcc_ir::Graph;
 use std::path::Path;
 
+pub use export::export;
 pub use model::{NEWEST_OPSET, OLDEST_OPSET};
 
 /// Reads a model; its weights stay slices of the mapped file (and of its external data files).

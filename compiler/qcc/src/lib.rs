@@ -10,4 +10,5 @@ pub mod measure;
 pub mod model;
 pub mod pipeline;
 pub mod profile;
+pub mod quantize;
 pub mod standard_rules;

@@ -44,6 +44,30 @@ pub fn recorded(
     qcc_egraph::saturate(&typed(graph, bindings)?, rules, &options).map_err(|e| Failure::Bug(e.to_string()))
 }
 
+/// The schedule of rules that make a graph canonical.
+const CANONICAL: &str = "canonical";
+
+/// What an element of an operator on reference evaluation costs where a graph is made canonical (ns): an idiom as one
+/// operator must be cheaper than its parts, whether or not it has a kernel.
+const CANONICAL_REFERENCE_NS: f64 = 0.05;
+
+/// The graph with its constants folded and its idioms as single operators, as quantization wants it. Without rules for that
+/// it stays as it is.
+///
+/// # Errors
+/// Rules that contradict each other.
+pub fn canonical(typed: &TypedGraph, rules: &RuleSet) -> Result<TypedGraph, Failure> {
+    if !rules.schedules.contains_key(CANONICAL) {
+        return Ok(typed.clone());
+    }
+    let options = qcc_egraph::Options { schedule: CANONICAL.into(), ..qcc_egraph::Options::default() };
+    let saturated = qcc_egraph::saturate(typed, rules, &options).map_err(|e| Failure::Bug(e.to_string()))?;
+    let model = CostModel { reference_ns: CANONICAL_REFERENCE_NS, ..CostModel::default() };
+    let chosen = qcc_egraph::extract(&saturated, &model).map_err(|e| Failure::Bug(e.to_string()))?;
+    qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
+    Ok(chosen.graph)
+}
+
 /// A compiled model with everything that was learned on the way.
 pub struct Compiled {
     /// The imported graph, typed.

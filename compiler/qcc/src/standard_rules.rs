@@ -11,6 +11,7 @@ const FILES: &[(&str, &str)] = &[
     ("cleanup.rules", include_str!("../../../rules/cleanup.rules")),
     ("fold.rules", include_str!("../../../rules/fold.rules")),
     ("norm.rules", include_str!("../../../rules/norm.rules")),
+    ("canonical.rules", include_str!("../../../rules/canonical.rules")),
     ("linear.rules", include_str!("../../../rules/linear.rules")),
     ("layout.rules", include_str!("../../../rules/layout.rules")),
     ("quantize.rules", include_str!("../../../rules/quantize.rules")),
@@ -69,7 +70,7 @@ fn load(path: &str) -> Result<Source, LoadError> {
     }
 }
 
-/// Compiles the selected rules. Rulesets of the user's files that no step of the schedule names join every step that
+/// Compiles the selected rules. Rulesets of the user's files that no schedule names join every step of the default one that
 /// saturates.
 ///
 /// # Errors
@@ -142,9 +143,9 @@ fn join_schedule(rules: &mut RuleSet) {
             }
         }
     }
-    let Some(schedule) = rules.schedules.get_mut("default") else { return };
     let mut known = Vec::new();
-    named(&schedule.steps, &mut known);
+    rules.schedules.values().for_each(|schedule| named(&schedule.steps, &mut known));
+    let Some(schedule) = rules.schedules.get_mut("default") else { return };
     let mut extra: Vec<String> = Vec::new();
     for rule in &rules.rules {
         if !known.contains(&rule.ruleset) && !extra.contains(&rule.ruleset) {

@@ -1,5 +1,6 @@
 //! `qcc compile`.
 
+use super::calibrate::{self, Calibrate};
 use super::{RuleFiles, Sizes, progress};
 use qcc::failure::Failure;
 use qcc::pipeline::{self, Compiled};
@@ -23,6 +24,7 @@ const MEASURE: Duration = Duration::from_millis(500);
 /// Examples:
 ///   qcc compile                                    the built-in example, with its accuracy
 ///   qcc compile model.onnx -o model.qcc
+///   qcc compile model.onnx --calibrate samples.npz -o model.qcc
 ///   qcc compile model.onnx --rules my.rules --emit chosen
 ///   qcc compile model.onnx --without layout.rules
 #[derive(Debug, clap::Args)]
@@ -39,6 +41,11 @@ pub struct Compile {
     /// The CPU that kernels are generated for; they run on any, and fastest on this one
     #[arg(long, value_enum, default_value = "host")]
     target: TargetName,
+    /// Quantize a float model: samples, one array per model input, samples along axis 0
+    #[arg(long, value_name = "DATA.npz")]
+    calibrate: Option<PathBuf>,
+    #[command(flatten)]
+    options: Calibrate,
     #[command(flatten)]
     sizes: Sizes,
     #[command(flatten)]
@@ -100,19 +107,29 @@ impl Compile {
             Some(path) => (path.display().to_string(), pipeline::import(path)?),
             None => (example::NAME.to_string(), example::quantized()?),
         };
+        let quantized = match &self.calibrate {
+            Some(samples) => Some(self.options.quantize(&graph, &self.sizes.bindings(), &rules, samples)?),
+            None => None,
+        };
         let bar = progress::steps();
         let (bindings, target) = (self.sizes.bindings(), self.target.into());
-        let compiled = pipeline::compile(&graph, &bindings, &rules, target, &mut |step| bar.set_message(step))?;
+        // A quantized graph is typed: its sizes are those of the samples.
+        let (graph, bindings) = match &quantized {
+            Some(quantized) => (&quantized.graph, Bindings::default()),
+            None => (&graph, bindings),
+        };
+        let compiled = pipeline::compile(graph, &bindings, &rules, target, &mut |step| bar.set_message(step))?;
         bar.finish_and_clear();
         if self.emit.is_empty() {
             println!("{name}\n");
+            quantized.iter().for_each(calibrate::report);
             report(&compiled, &rules)?;
             if self.model.is_none() {
                 report_accuracy(&compiled, &rules)?;
             }
         }
         for &product in &self.emit {
-            print!("{}", emit(product, &graph, &compiled)?);
+            print!("{}", emit(product, graph, &compiled)?);
         }
         if let Some(path) = &self.output {
             artifact::save(&compiled.program, path)

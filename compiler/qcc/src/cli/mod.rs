@@ -2,12 +2,14 @@
 
 mod asked;
 mod bench;
+mod calibrate;
 mod compile;
 mod explain;
 mod fmt;
 mod inspect;
 mod profile;
 mod progress;
+mod quantize;
 mod rule_profile;
 mod rules;
 mod run;
@@ -31,6 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Compile(compile::Compile),
+    Quantize(quantize::Quantize),
     Run(run::Run),
     Bench(bench::Bench),
     Inspect(inspect::Inspect),
@@ -117,6 +120,7 @@ fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Compile(command) => command.execute(),
+        Command::Quantize(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Bench(command) => command.execute(),
         Command::Rules(command) => command.execute(),

@@ -10,7 +10,7 @@ fn target() -> ProgressDrawTarget {
 
 /// A bar over samples.
 pub fn samples(count: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {eta} left");
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} samples, {eta} left");
     ProgressBar::with_draw_target(Some(count as u64), target())
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,0 +1,179 @@
+//! Quantization from end to end, on the example of the repository.
+
+use qcc::failure::Failure;
+use qcc::quantize::{self, Effort, Options, Quantized, Watch};
+use qcc::{arrays, batch, example, pipeline, standard_rules};
+use qcc_dsl::RuleSet;
+use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_lower::Target;
+use qcc_quantize::{Choice, Grids, Method};
+use qcc_session::Engine;
+use qcc_tensor::Tensor;
+use std::path::Path;
+use std::sync::LazyLock;
+
+static RULES: LazyLock<RuleSet> =
+    LazyLock::new(|| standard_rules::compile(&standard_rules::Selection::default()).expect("the rules are sound").0);
+
+/// The images of the calibration set as the networks take them.
+static IMAGES: LazyLock<Tensor> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/fashion_calibration.npz");
+    let arrays = arrays::read_npz(Path::new(path)).expect("the file is sound");
+    example::grey_values(&arrays.iter().find(|(name, _)| name == "image").expect("it holds images").1)
+});
+
+fn quantized(graph: &Graph, arrays: Vec<(String, Tensor)>, options: &Options) -> Result<Quantized, Failure> {
+    let watch = Watch { stage: &|_, _| (), sample: &|| () };
+    quantize::quantize(graph, &Bindings::default(), &RULES, arrays, options, &watch)
+}
+
+fn float() -> Graph {
+    example::float().expect("the example imports")
+}
+
+fn first(images: &Tensor, count: usize) -> Tensor {
+    let bytes = images.bytes().len() / images.shape()[0] * count;
+    let shape = std::iter::once(count).chain(images.shape()[1..].iter().copied());
+    Tensor::from_bytes(qcc_tensor::TensorType::new(images.dtype(), shape), images.to_shared().slice(..bytes))
+        .expect("fits")
+}
+
+fn sized(images: &Tensor, edit: impl Fn(&mut Vec<f32>)) -> Tensor {
+    let mut values = images.slice::<f32>().to_vec();
+    edit(&mut values);
+    Tensor::new(images.shape().iter().copied(), values)
+}
+
+fn input(tensor: Tensor) -> Vec<(String, Tensor)> {
+    vec![("image".into(), tensor)]
+}
+
+fn correct(graph: &Graph, images: &Tensor, labels: &[i64]) -> usize {
+    let compiled =
+        pipeline::compile(graph, &Bindings::default(), &RULES, Target::host(), &mut |_| ()).expect("compiles");
+    let samples = batch::Samples::new(vec![images.clone()], vec![Some(4)]).expect("samples");
+    let outputs = batch::run(&samples, || pipeline::session(&compiled.program, 1, Engine::Jit), || ()).expect("runs");
+    let logits = outputs[0].1.to_f64_vec();
+    let best = |row: &[f64]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as i64;
+    logits.chunks_exact(10).zip(labels).filter(|(row, label)| best(row) == **label).count()
+}
+
+fn typed(graph: &Graph) -> TypedGraph {
+    pipeline::typed(graph, &Bindings::default()).expect("the graph is typed")
+}
+
+#[test]
+fn the_example_loses_at_most_a_fifth_of_a_point() {
+    let result = quantized(&float(), input(IMAGES.clone()), &Options::default()).expect("it is quantized");
+    assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Int8(_))), "every layer runs on integers");
+    assert!(result.loss.sqnr_db() > 30.0, "{:?}", result.loss);
+    let (images, labels) = example::test_set().expect("the test set is sound");
+    let lost = correct(&float(), &images, &labels) as f64 - correct(&result.graph, &images, &labels) as f64;
+    assert!(lost <= 0.002 * labels.len() as f64, "{lost} of {} images", labels.len());
+}
+
+#[test]
+fn an_exported_model_is_the_model() {
+    let options = Options { effort: Effort::Ranges, ..Options::default() };
+    let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
+    let graph = typed(&result.graph);
+    let bytes = qcc_onnx::export(&graph).expect("it is standard");
+    let again = qcc_onnx::import_bytes(bytes.into(), None).expect("what was written can be read");
+    let again = typed(&again);
+    let sample = first(&IMAGES, 1);
+    let expected = qcc_ir::evaluate(&graph, std::slice::from_ref(&sample)).expect("it runs");
+    assert_eq!(qcc_ir::evaluate(&again, &[sample]).expect("it runs"), expected);
+    let quantizers = again
+        .graph()
+        .node_ids()
+        .filter(|&id| matches!(again.graph().node(id), qcc_ir::Node::Op(n) if n.op.name == "QuantizeLinear"));
+    assert_eq!(quantizers.count(), result.plan.flow.class_of.len());
+}
+
+#[test]
+fn the_result_does_not_depend_on_the_order_of_threads() {
+    let options = Options::default();
+    let run = || {
+        let result = quantized(&float(), input(first(&IMAGES, 24)), &options).expect("it is quantized");
+        qcc_ir::print_graph(&result.graph)
+    };
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool").install(run);
+    assert_eq!(one, run());
+}
+
+#[test]
+fn every_method_quantizes_the_example() {
+    for method in Method::ALL {
+        let grids = Grids { method: Some(method), ..Grids::default() };
+        let options = Options { grids, effort: Effort::Ranges, ..Options::default() };
+        let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
+        // Divergence clips more than any other.
+        assert!(result.loss.sqnr_db() > 10.0, "{method}: {:?}", result.loss);
+        assert!(result.plan.grids.iter().all(|g| g.method == Some(method)), "{method}");
+    }
+}
+
+#[test]
+fn a_named_layer_stays_in_floats() {
+    let all = quantized(&float(), input(first(&IMAGES, 8)), &Options::default()).expect("it is quantized");
+    let name = all.plan.layers[3].name.clone();
+    let options = Options { keep_float: vec![name], ..Options::default() };
+    let result = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
+    let floats: Vec<usize> = (0..11).filter(|&i| result.plan.choices[i] == Choice::Float).collect();
+    assert_eq!(floats, [3]);
+}
+
+fn message(result: Result<Quantized, Failure>) -> String {
+    match result {
+        Ok(_) => panic!("it must fail"),
+        Err(failure) => {
+            assert_eq!(failure.exit_code(), 2, "{failure}");
+            failure.to_string()
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_samples_is_said() {
+    let images = first(&IMAGES, 4);
+    let failing = |arrays: Vec<(String, Tensor)>| message(quantized(&float(), arrays, &Options::default()));
+    let two = vec![("a".to_string(), images.clone()), ("b".to_string(), images.clone())];
+    assert_eq!(failing(two), "error: the model's inputs are image; the file holds a, b");
+    let wide = Tensor::full([4, 1, 28, 29], 0.5f32);
+    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds f32[1,1,28,29]";
+    assert_eq!(failing(input(wide)), expected);
+    let bytes = Tensor::full([4, 1, 28, 28], 7u8);
+    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds u8[1,1,28,28]";
+    assert_eq!(failing(input(bytes)), expected);
+    let broken = sized(&images, |v| v[784 * 2 + 5] = f32::NAN);
+    assert_eq!(failing(input(broken)), "error: sample 2 of input `image` holds NaN");
+    let broken = sized(&images, |v| v[784] = f32::NEG_INFINITY);
+    assert_eq!(failing(input(broken)), "error: sample 1 of input `image` holds an infinite value");
+    let none = Tensor::new([0, 1, 28, 28], Vec::<f32>::new());
+    assert_eq!(
+        failing(input(none)),
+        "error: every array must hold the same number of samples along axis 0, at least one"
+    );
+}
+
+#[test]
+fn a_quantized_model_is_not_quantized_again() {
+    let graph = example::quantized().expect("the example imports");
+    let text = message(quantized(&graph, input(first(&IMAGES, 4)), &Options::default()));
+    assert!(text.contains("quantized already"), "{text}");
+}
+
+#[test]
+fn a_layer_that_does_not_exist_is_named() {
+    let options = Options { keep_float: vec!["nothing".into()], ..Options::default() };
+    let text = message(quantized(&float(), input(first(&IMAGES, 4)), &options));
+    assert!(text.starts_with("error: no layer is called `nothing`; there are "), "{text}");
+}
+
+#[test]
+fn one_sample_and_samples_of_zeros_give_a_model() {
+    for images in [first(&IMAGES, 1), Tensor::full([3, 1, 28, 28], 0.0f32)] {
+        let result = quantized(&float(), input(images.clone()), &Options::default()).expect("it is quantized");
+        assert!(result.loss.sqnr_db() > 15.0, "{:?}", result.loss);
+    }
+}

@@ -1,0 +1,238 @@
+//! What is measured of a float graph on samples, and the plans that follow from it.
+
+use crate::flow::{self, Flow};
+use crate::lanes::{self, Runtime, Samples};
+use crate::plan::{Choice, Chosen, Plan};
+use crate::{Codes, Grid, GridKind, Layer, Method, Moments, QuantizeError, candidates, layers, range, weights};
+use qcc_ir::{Graph, Node, TypedGraph, ValueId};
+use qcc_tensor::DType;
+use rustc_hash::FxHashMap;
+
+/// How grids are chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grids {
+    /// How ranges are found; `None` chooses for every tensor by the error at its consumers.
+    pub method: Option<Method>,
+    /// Where grids lie.
+    pub kind: GridKind,
+    /// Codes of values.
+    pub values: Codes,
+    /// Codes of weights.
+    pub weights: Codes,
+}
+
+impl Default for Grids {
+    fn default() -> Self {
+        Self { method: None, kind: GridKind::Asymmetric, values: Codes::U8, weights: Codes::I8 }
+    }
+}
+
+/// A float graph and what is known of its values.
+pub struct Calibration {
+    /// The float graph, canonical.
+    pub graph: TypedGraph,
+    /// Its layers.
+    pub layers: Vec<Layer>,
+    /// What was measured, by value.
+    pub moments: FxHashMap<ValueId, Moments>,
+    /// The grid of every value that can be the root of a class.
+    pub grids: FxHashMap<ValueId, Chosen>,
+    /// Biases of the layers, corrections included; empty where there is none.
+    pub biases: Vec<Vec<f32>>,
+    options: Grids,
+}
+
+/// Samples on which candidates of ranges are compared: errors of single elements average out long before.
+const COMPARED: usize = 16;
+
+impl Calibration {
+    /// Measures a graph on all samples.
+    ///
+    /// # Errors
+    /// Samples that do not fit, or in which something is not finite.
+    pub fn new(
+        graph: &TypedGraph,
+        data: &dyn Samples,
+        runtime: &Runtime<'_>,
+        options: Grids,
+    ) -> Result<Calibration, QuantizeError> {
+        let layers = layers::layers(graph);
+        let all = flow::flow(graph, &layers, &vec![true; layers.len()]);
+        let mut values: Vec<ValueId> = all.class_of.keys().copied().collect();
+        values.extend(all.classes.iter().map(|c| c.root));
+        values.extend(layers.iter().flat_map(|l| [l.input, l.output]));
+        values.retain(|v| graph.ty(*v).elements() > 0);
+        values.sort_unstable_by_key(|v| (v.node, v.output));
+        values.dedup();
+        let indices: Vec<usize> = (0..data.count()).collect();
+        let moments = observe(graph, &layers, &values, data, &indices, runtime)?;
+        let biases = layers.iter().map(|l| l.bias.as_ref().map_or(Vec::new(), |b| b.slice::<f32>().to_vec())).collect();
+        let mut this =
+            Calibration { graph: graph.clone(), layers, moments, grids: FxHashMap::default(), biases, options };
+        this.choose(&all, data, runtime)?;
+        Ok(this)
+    }
+
+    /// Chooses a grid for every value that can be the root of a class.
+    fn choose(&mut self, all: &Flow, data: &dyn Samples, runtime: &Runtime<'_>) -> Result<(), QuantizeError> {
+        let mut roots: Vec<ValueId> = all.class_of.keys().copied().collect();
+        roots.extend(all.classes.iter().map(|c| c.root));
+        roots.sort_unstable_by_key(|v| (v.node, v.output));
+        roots.dedup();
+        let Grids { method, kind, values: codes, .. } = self.options;
+        let grid = |m: &Moments, method: Method| {
+            let (low, high) = range::range(m, method, codes, kind);
+            Grid::covering(low, high, codes, kind)
+        };
+        let fixed: FxHashMap<ValueId, Grid> = all.classes.iter().filter_map(|c| c.fixed.map(|g| (c.root, g))).collect();
+        if let Some(method) = method {
+            for root in roots {
+                let chosen = match fixed.get(&root) {
+                    Some(&grid) => Chosen { grid, method: None },
+                    None => Chosen { grid: grid(&self.moments[&root], method), method: Some(method) },
+                };
+                self.grids.insert(root, chosen);
+            }
+            return Ok(());
+        }
+        let open: Vec<ValueId> = roots.iter().copied().filter(|r| !fixed.contains_key(r)).collect();
+        let tried: Vec<Vec<(Method, Grid)>> = open
+            .iter()
+            .map(|r| Method::ALL.iter().map(|&method| (method, grid(&self.moments[r], method))).collect())
+            .collect();
+        let samples: Vec<usize> = spread(data.count(), COMPARED);
+        let best = candidates::best(&self.graph, &self.layers, &open, &tried, data, &samples, runtime)?;
+        for (root, (method, grid)) in open.into_iter().zip(best) {
+            self.grids.insert(root, Chosen { grid, method: Some(method) });
+        }
+        self.grids.extend(fixed.into_iter().map(|(root, grid)| (root, Chosen { grid, method: None })));
+        Ok(())
+    }
+
+    /// Multiply-accumulates of a layer.
+    pub fn macs(&self, layer: usize) -> u64 {
+        let layer = &self.layers[layer];
+        let outputs = self.graph.ty(layer.output).elements() as u64;
+        outputs * (layer.weights.elements() / layer.outputs()) as u64
+    }
+
+    /// The plan in which the layers for which `int8` says so run on integers.
+    pub fn plan(&self, int8: &[bool]) -> Plan {
+        let flow = flow::flow(&self.graph, &self.layers, int8);
+        let grids: Vec<Chosen> = flow.classes.iter().map(|c| self.grids[&c.root]).collect();
+        let mut plan = Plan { layers: self.layers.clone(), choices: vec![Choice::Float; int8.len()], flow, grids };
+        for (i, layer) in self.layers.iter().enumerate().filter(|(i, _)| int8[*i]) {
+            let input = plan.input_grid(layer).map_or(1.0, |g| g.scale);
+            let importance = self.moments[&layer.input].mean_squares();
+            let integer = weights::quantize(layer, &self.biases[i], &importance, input, self.options.weights);
+            plan.choices[i] = Choice::Int8(integer);
+        }
+        plan
+    }
+}
+
+/// At most `most` of `count` indices, evenly spread.
+pub fn spread(count: usize, most: usize) -> Vec<usize> {
+    let n = count.min(most);
+    (0..n).map(|i| i * count / n).collect()
+}
+
+/// The graph with values as its only outputs.
+pub fn watching(graph: &TypedGraph, values: &[ValueId]) -> Graph {
+    let g = graph.graph();
+    let mut out = Graph::new(g.name.clone());
+    let mut map: FxHashMap<ValueId, ValueId> = FxHashMap::default();
+    for id in g.node_ids() {
+        let moved = |v: &mut Option<ValueId>, map: &FxHashMap<ValueId, ValueId>| {
+            if let Some(v) = v {
+                *v = map[v];
+            }
+        };
+        let (new, outputs) = match g.node(id) {
+            Node::Input(n) => (out.add_input(n.clone()).node, 1),
+            Node::Const(t) => (out.add_const(t.clone()).node, 1),
+            Node::Op(n) => {
+                let mut n = n.clone();
+                n.inputs.iter_mut().for_each(|v| moved(v, &map));
+                let outputs = n.outputs;
+                (out.add_op(n), outputs)
+            }
+            Node::Fused(n) => {
+                let mut n = n.clone();
+                n.inputs.iter_mut().for_each(|v| moved(v, &map));
+                (out.add_fused(n).node, 1)
+            }
+        };
+        (0..outputs as u32).for_each(|i| {
+            map.insert(id.output(i), new.output(i));
+        });
+    }
+    for (i, v) in values.iter().enumerate() {
+        out.add_output(format!("value {i}"), map[v]);
+    }
+    out.pruned()
+}
+
+/// One pass over the samples.
+fn observe(
+    graph: &TypedGraph,
+    layers: &[Layer],
+    values: &[ValueId],
+    data: &dyn Samples,
+    indices: &[usize],
+    runtime: &Runtime<'_>,
+) -> Result<FxHashMap<ValueId, Moments>, QuantizeError> {
+    let axes: Vec<usize> = values.iter().map(|&v| channel_axis(graph, layers, v)).collect();
+    let start = || -> Vec<Moments> {
+        values
+            .iter()
+            .zip(&axes)
+            .map(|(v, &axis)| Moments::new(axis, graph.ty(*v).shape.get(axis).copied().unwrap_or(1)))
+            .collect()
+    };
+    if values.is_empty() {
+        return Ok(FxHashMap::default());
+    }
+    let sessions = (runtime.compile)(&watching(graph, values))?;
+    let lanes = lanes::fold(&sessions, data, indices, runtime.progress, start, |all, sample, outputs| {
+        for ((moments, tensor), value) in all.iter_mut().zip(outputs).zip(values) {
+            moments.add(tensor, &|| format!("sample {sample}: `{}`", flow::value_name(graph, *value)))?;
+        }
+        Ok(())
+    })?;
+    let mut total = start();
+    for lane in &lanes {
+        total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));
+    }
+    Ok(values.iter().copied().zip(total).collect())
+}
+
+/// The axis of a value whose elements have statistics of their own: the one that a layer sums over, or a layer's outputs.
+fn channel_axis(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> usize {
+    let rank = graph.ty(value).rank();
+    let read = layers.iter().find(|l| l.input == value).map(|l| l.input_axis);
+    let written = || layers.iter().find(|l| l.output == value).map(|l| if l.op == "Conv" { 1 } else { rank - 1 });
+    read.or_else(written).unwrap_or(if rank >= 2 { 1 } else { 0 })
+}
+
+/// Floats that a graph takes must be finite.
+///
+/// # Errors
+/// The first that is not, with sample and input.
+pub fn check_finite(graph: &TypedGraph, data: &dyn Samples) -> Result<(), QuantizeError> {
+    let g = graph.graph();
+    for sample in 0..data.count() {
+        for (&id, tensor) in g.inputs().iter().zip(data.inputs(sample)?) {
+            let bad = match tensor.dtype() {
+                DType::F32 => tensor.slice::<f32>().iter().find(|v| !v.is_finite()).map(|v| f64::from(*v)),
+                _ => None,
+            };
+            if let Some(v) = bad {
+                let kind = if v.is_nan() { "NaN" } else { "an infinite value" };
+                let message = format!("sample {sample} of input `{}` holds {kind}", g.input(id).name);
+                return Err(QuantizeError::Input(message));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! The range of every tensor by its expected error at those who read it.
+//!
+//! A layer multiplies the error of an input channel with the weights of that channel, so the squared error of a channel counts
+//! as much as the sum of the squares of its weights in all layers that read it. Every method proposes a range, and the
+//! proposals are compared on the samples themselves.
+
+use crate::calibration::watching;
+use crate::lanes::{self, Runtime, Samples};
+use crate::{Grid, Layer, Method, QuantizeError};
+use qcc_ir::{TypedGraph, ValueId};
+
+/// The best candidate of every value.
+///
+/// # Errors
+/// Samples that cannot be run.
+pub fn best(
+    graph: &TypedGraph,
+    layers: &[Layer],
+    values: &[ValueId],
+    tried: &[Vec<(Method, Grid)>],
+    data: &dyn Samples,
+    samples: &[usize],
+    runtime: &Runtime<'_>,
+) -> Result<Vec<(Method, Grid)>, QuantizeError> {
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let weights: Vec<Weights> = values.iter().map(|&v| weights_of(graph, layers, v)).collect();
+    let sessions = (runtime.compile)(&watching(graph, values))?;
+    let start = || -> Vec<Vec<f64>> { tried.iter().map(|t| vec![0.0; t.len()]).collect() };
+    let lanes = lanes::fold(&sessions, data, samples, runtime.progress, start, |errors, _, outputs| {
+        for ((sums, tensor), (grids, weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
+            let values = tensor.slice::<f32>();
+            for (i, (_, grid)) in grids.iter().enumerate() {
+                // Methods often agree.
+                sums[i] += match grids[..i].iter().position(|(_, g)| g == grid) {
+                    Some(same) => sums[same] - sums[i],
+                    None => weights.error(values, grid),
+                };
+            }
+        }
+        Ok(())
+    })?;
+    let mut total = start();
+    for lane in &lanes {
+        total.iter_mut().flatten().zip(lane.iter().flatten()).for_each(|(t, l)| *t += l);
+    }
+    let best = |(errors, grids): (&Vec<f64>, &Vec<(Method, Grid)>)| {
+        let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
+        let at = errors.iter().position(|e| *e == least).unwrap_or(0);
+        grids[at]
+    };
+    Ok(total.iter().zip(tried).map(best).collect())
+}
+
+/// How much the error of each channel counts.
+struct Weights {
+    by_channel: Vec<f32>,
+    inner: usize,
+}
+
+impl Weights {
+    fn error(&self, values: &[f32], grid: &Grid) -> f64 {
+        let inverse = 1.0 / grid.scale;
+        let (lo, hi) = ((grid.codes.lowest - grid.zero_point) as f32, (grid.codes.highest - grid.zero_point) as f32);
+        // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
+        const ROUND: f32 = 12_582_912.0;
+        let mut total = 0.0;
+        for (i, run) in values.chunks(self.inner).enumerate() {
+            let mut sum = 0.0f32;
+            for &v in run {
+                let q = ((v * inverse).max(lo).min(hi) + ROUND) - ROUND;
+                let d = q * grid.scale - v;
+                sum += d * d;
+            }
+            total += f64::from(sum * self.by_channel[i % self.by_channel.len()]);
+        }
+        total
+    }
+}
+
+fn weights_of(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> Weights {
+    let shape = &graph.ty(value).shape;
+    let mut readers = layers.iter().filter(|l| l.input == value).peekable();
+    let Some(first) = readers.peek() else { return Weights { by_channel: vec![1.0], inner: 256 } };
+    let axis = first.input_axis;
+    let mut by_channel = vec![0.0f64; shape[axis]];
+    for layer in readers.filter(|l| l.input_axis == axis) {
+        for (output, row) in layer.rows().iter().enumerate() {
+            for (k, &w) in row.iter().enumerate() {
+                by_channel[layer.channel(output, k)] += f64::from(w) * f64::from(w);
+            }
+        }
+    }
+    let mean = by_channel.iter().sum::<f64>() / by_channel.len().max(1) as f64;
+    let relative = |w: &f64| if mean > 0.0 { (w / mean) as f32 } else { 1.0 };
+    Weights { by_channel: by_channel.iter().map(relative).collect(), inner: shape[axis + 1..].iter().product() }
+}

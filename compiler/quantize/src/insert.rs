@@ -1,0 +1,136 @@
+//! A plan written into its graph: quantized weights and biases, and a pair of `QuantizeLinear` and `DequantizeLinear` on every
+//! edge that carries codes. The rules make integer kernels of it; other runtimes read it as the standard defines it.
+
+use crate::plan::{Choice, IntegerLayer, Plan};
+use crate::{Grid, Layer};
+use qcc_ir::{Graph, Node, NodeId, OpNode, TypedGraph, ValueId};
+use qcc_ops::{AttrValue, Attrs};
+use qcc_tensor::{Tensor, TensorType};
+use rustc_hash::FxHashMap;
+
+/// The graph with its plan written in. Values of `watched` become further outputs, named by their position.
+pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[ValueId]) -> Graph {
+    let g = graph.graph();
+    let mut out = Graph::new(g.name.clone());
+    out.metadata = g.metadata.clone();
+    let layers: FxHashMap<NodeId, usize> = plan.layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect();
+    let mut writer = Writer { out, map: FxHashMap::default(), pairs: FxHashMap::default() };
+    for id in g.node_ids() {
+        match g.node(id) {
+            Node::Input(n) => {
+                let value = writer.out.add_input(n.clone());
+                writer.map.insert(id.output(0), value);
+            }
+            Node::Const(t) => {
+                let value = writer.out.add_const(t.clone());
+                writer.map.insert(id.output(0), value);
+            }
+            Node::Op(node) => {
+                let mut node = node.clone();
+                for (i, slot) in node.inputs.iter_mut().enumerate() {
+                    if let Some(v) = slot {
+                        *v = match plan.flow.class_of.get(v) {
+                            Some(&class) if plan.flow.edges.contains(&(id, i)) => {
+                                writer.codes(*v, &plan.grids[class].grid)
+                            }
+                            _ => writer.map[v],
+                        };
+                    }
+                }
+                let value = match layers.get(&id).map(|&i| (&plan.layers[i], &plan.choices[i])) {
+                    Some((layer, Choice::Int8(integer))) => writer.layer(node, layer, integer, plan.input_grid(layer)),
+                    _ => {
+                        let outputs = node.outputs as u32;
+                        let new = writer.out.add_op(node);
+                        (1..outputs).for_each(|i| {
+                            writer.map.insert(id.output(i), new.output(i));
+                        });
+                        new.output(0)
+                    }
+                };
+                writer.map.insert(id.output(0), value);
+            }
+            Node::Fused(node) => {
+                let mut node = node.clone();
+                node.inputs.iter_mut().flatten().for_each(|v| *v = writer.map[v]);
+                let value = writer.out.add_fused(node);
+                writer.map.insert(id.output(0), value);
+            }
+        }
+    }
+    for (name, value) in g.outputs() {
+        writer.out.add_output(name.clone(), writer.map[value]);
+    }
+    for (i, value) in watched.iter().enumerate() {
+        writer.out.add_output(format!("watched {i}"), writer.map[value]);
+    }
+    writer.out.pruned()
+}
+
+struct Writer {
+    out: Graph,
+    map: FxHashMap<ValueId, ValueId>,
+    /// Values behind a pair of quantization and its inverse.
+    pairs: FxHashMap<ValueId, ValueId>,
+}
+
+impl Writer {
+    fn codes(&mut self, value: ValueId, grid: &Grid) -> ValueId {
+        if let Some(&pair) = self.pairs.get(&value) {
+            return pair;
+        }
+        let scale = self.out.add_const(grid.scale_tensor());
+        let zero = self.out.add_const(grid.zero_tensor());
+        let inputs = |x| vec![Some(x), Some(scale), Some(zero)];
+        let q = self.op("QuantizeLinear", Attrs::new(), inputs(self.map[&value]), String::new());
+        let pair = self.op("DequantizeLinear", Attrs::new(), inputs(q), String::new());
+        self.pairs.insert(value, pair);
+        pair
+    }
+
+    fn op(&mut self, op: &str, attrs: Attrs, inputs: Vec<Option<ValueId>>, name: String) -> ValueId {
+        let op = qcc_ops::find(op).expect("the operator is in the registry");
+        self.out.add_op(OpNode { name, op, attrs, inputs, outputs: 1, regions: Vec::new() }).output(0)
+    }
+
+    fn layer(&mut self, mut node: OpNode, layer: &Layer, integer: &IntegerLayer, input: Option<Grid>) -> ValueId {
+        let outputs = layer.outputs();
+        let axis = Attrs::new().with("axis", AttrValue::Int(layer.output_axis as i64));
+        let dequantized = |this: &mut Self, codes: Tensor, scales: Vec<f32>, attrs: Attrs| {
+            let zero = Tensor::zeros(TensorType::new(codes.dtype(), [outputs]));
+            let codes = this.out.add_const(codes);
+            let scale = this.out.add_const(Tensor::new([outputs], scales));
+            let zero = this.out.add_const(zero);
+            this.op("DequantizeLinear", attrs, vec![Some(codes), Some(scale), Some(zero)], String::new())
+        };
+        node.inputs[1] = Some(dequantized(self, integer.codes.clone(), integer.scales.clone(), axis));
+        if integer.bias.is_empty() {
+            return self.out.add_op(node).output(0);
+        }
+        if layer.op == "MatMul" {
+            let bias = self.out.add_const(Tensor::new([outputs], integer.bias.clone()));
+            let product = self.out.add_op(node).output(0);
+            return self.op("Add", Attrs::new(), vec![Some(product), Some(bias)], String::new());
+        }
+        let bias = match input {
+            Some(grid) => {
+                let scales: Vec<f32> = integer.scales.iter().map(|s| s * grid.scale).collect();
+                let code = |(b, s): (&f32, &f32)| (f64::from(*b) / f64::from(*s)).round_ties_even() as i32;
+                let codes: Vec<i32> = integer.bias.iter().zip(&scales).map(code).collect();
+                let axis = Attrs::new().with("axis", AttrValue::Int(0));
+                dequantized(self, Tensor::new([outputs], codes), scales, axis)
+            }
+            None => self.out.add_const(Tensor::new([outputs], integer.bias.clone())),
+        };
+        node.inputs.resize(2, None);
+        node.inputs.push(Some(bias));
+        self.out.add_op(node).output(0)
+    }
+}
+
+/// Whether a graph has quantized values already.
+pub fn is_quantized(graph: &Graph) -> bool {
+    graph.node_ids().any(|id| {
+        matches!(graph.node(id), Node::Op(n) if matches!(n.op.name, "QuantizeLinear" | "DequantizeLinear" | "DynamicQuantizeLinear" | "IConv" | "IMatMul" | "ConvInteger" | "MatMulInteger"))
+    })
+}

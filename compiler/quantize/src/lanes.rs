@@ -1,0 +1,71 @@
+//! Runs a graph over many samples: in parallel, with constant memory, and with the same result at every number of threads.
+//!
+//! Sums of floats depend on their order. Samples are therefore dealt to a fixed number of lanes; a lane is worked on by one
+//! thread from its first sample to its last, and lanes are joined in order.
+
+use crate::QuantizeError;
+use qcc_ir::Graph;
+use qcc_session::Session;
+use qcc_tensor::Tensor;
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// Lanes that samples are dealt to: more than the cores that calibrations are run on, few enough to join for nothing.
+const LANES: usize = 8;
+
+/// Samples to calibrate with.
+pub trait Samples: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The model's inputs of one sample.
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    fn inputs(&self, index: usize) -> Result<Vec<Tensor>, QuantizeError>;
+}
+
+/// Starts sessions of one compiled graph.
+pub type Sessions = Box<dyn Fn() -> Result<Session, QuantizeError> + Send + Sync>;
+
+/// How graphs are compiled, and who hears of progress.
+pub struct Runtime<'a> {
+    /// Compiles a graph for execution on this machine.
+    pub compile: &'a (dyn Fn(&Graph) -> Result<Sessions, QuantizeError> + Sync),
+    /// Called after each sample.
+    pub progress: &'a (dyn Fn() + Sync),
+}
+
+/// Folds `step` over the outputs of the samples of `indices`, lane by lane. The result is one accumulator per lane, in order.
+///
+/// # Errors
+/// Samples that cannot be read or run; errors of `step`.
+pub fn fold<A: Send>(
+    sessions: &Sessions,
+    samples: &dyn Samples,
+    indices: &[usize],
+    progress: &(dyn Fn() + Sync),
+    start: impl Fn() -> A + Sync,
+    step: impl Fn(&mut A, usize, &[Tensor]) -> Result<(), QuantizeError> + Sync,
+) -> Result<Vec<A>, QuantizeError> {
+    let idle: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+    let take = || idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
+    (0..LANES.min(indices.len()))
+        .into_par_iter()
+        .map(|lane| {
+            let mut session = match take() {
+                Some(session) => session,
+                None => sessions()?,
+            };
+            let mut result = start();
+            for &sample in indices.iter().skip(lane).step_by(LANES) {
+                let inputs = samples.inputs(sample)?;
+                let outputs = session.run(&inputs).map_err(|error| QuantizeError::Run { sample, error })?;
+                step(&mut result, sample, &outputs)?;
+                progress();
+            }
+            idle.lock().unwrap_or_else(|e| e.into_inner()).push(session);
+            Ok(result)
+        })
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! What quantization decides: side tables of a graph.
+
+use crate::{Flow, Grid, Layer, Method};
+use qcc_tensor::Tensor;
+
+/// The decisions for one graph.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The layers of the graph.
+    pub layers: Vec<Layer>,
+    /// What becomes of each.
+    pub choices: Vec<Choice>,
+    /// Which values are codes.
+    pub flow: Flow,
+    /// The grid of every class of the flow, and how its range was chosen.
+    pub grids: Vec<Chosen>,
+}
+
+/// A grid and where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chosen {
+    /// The grid.
+    pub grid: Grid,
+    /// How its range was found; `None` if it follows from the operator.
+    pub method: Option<Method>,
+}
+
+/// What becomes of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Choice {
+    /// It stays as it is.
+    Float,
+    /// It runs on integers.
+    Int8(IntegerLayer),
+}
+
+/// Parameters of a layer that runs on integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntegerLayer {
+    /// Codes of the weights, in the shape of the weights.
+    pub codes: Tensor,
+    /// Scale of each output's weights.
+    pub scales: Vec<f32>,
+    /// Bias of each output, corrections included; empty if there is none.
+    pub bias: Vec<f32>,
+}
+
+impl Plan {
+    /// Which layers run on integers.
+    pub fn int8(&self) -> Vec<bool> {
+        self.choices.iter().map(|c| matches!(c, Choice::Int8(_))).collect()
+    }
+
+    /// The grid of what a layer reads.
+    pub fn input_grid(&self, layer: &Layer) -> Option<Grid> {
+        self.flow.class_of.get(&layer.input).map(|&class| self.grids[class].grid)
+    }
+}

@@ -1,0 +1,60 @@
+//! Codes of weights: symmetric, a scale for every output.
+
+use crate::plan::IntegerLayer;
+use crate::{Codes, Layer};
+use qcc_tensor::Tensor;
+
+/// Scales that are tried for an output, evenly from the one that clips nothing down to [`SMALLEST`] of it.
+const CANDIDATES: usize = 40;
+
+/// Share of the largest weight below which clipping never paid.
+const SMALLEST: f64 = 0.5;
+
+/// Largest bias in units of its scale: half the range of an accumulator, so that the products have the other half.
+const BIAS_LIMIT: f64 = 1_073_741_824.0;
+
+/// How far the bias of an output without weights is resolved: its codes have twenty bits.
+const BIAS_STEPS: f64 = 1_048_576.0;
+
+/// Quantizes the weights of a layer. `importance` is the mean square of every channel of the input: the scale of an output
+/// is the one with the smallest error of the product, if inputs are independent. `input_scale` is the scale of the input:
+/// a bias must fit into 32 bits, so a scale that is too small for it is raised.
+pub fn quantize(layer: &Layer, bias: &[f32], importance: &[f64], input_scale: f32, codes: Codes) -> IntegerLayer {
+    let mut scales = Vec::new();
+    let mut rows = Vec::new();
+    for (output, row) in layer.rows().iter().enumerate() {
+        let importance: Vec<f64> = (0..row.len()).map(|k| importance[layer.channel(output, k)]).collect();
+        let b = f64::from(bias.get(output).copied().unwrap_or(0.0)).abs();
+        let floor = b / (f64::from(input_scale) * BIAS_LIMIT);
+        let scale = match best_scale(row, &importance, codes) {
+            Some(scale) => scale.max(floor),
+            None if b > 0.0 => b / (f64::from(input_scale) * BIAS_STEPS),
+            None => 1.0,
+        };
+        let scale = (scale as f32).max(f32::MIN_POSITIVE);
+        rows.push(row.iter().map(|&w| code(w, scale, codes)).collect::<Vec<i8>>());
+        scales.push(scale);
+    }
+    let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
+    IntegerLayer { codes, scales, bias: bias.to_vec() }
+}
+
+/// The code of a weight.
+pub fn code(w: f32, scale: f32, codes: Codes) -> i8 {
+    (w / scale).round_ties_even().clamp(codes.lowest as f32, codes.highest as f32) as i8
+}
+
+/// `None` if all weights are zero.
+fn best_scale(row: &[f32], importance: &[f64], codes: Codes) -> Option<f64> {
+    let largest = row.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+    if largest == 0.0 {
+        return None;
+    }
+    let full = f64::from(largest) / f64::from(codes.highest);
+    let candidates = (0..CANDIDATES).map(|i| full * (1.0 - (1.0 - SMALLEST) * i as f64 / CANDIDATES as f64));
+    let error = |scale: f64| -> f64 {
+        let distance = |w: f32| (f64::from(code(w, scale as f32, codes)) * scale - f64::from(w)).powi(2);
+        row.iter().zip(importance).map(|(&w, i)| distance(w) * (i + f64::MIN_POSITIVE)).sum()
+    };
+    candidates.map(|s| (error(s), s)).reduce(|a, b| if b.0 < a.0 { b } else { a }).map(|(_, s)| s)
+}
