@@ -1,6 +1,7 @@
 //! Many samples through one model: how samples lie in arrays, and how results are stacked again.
 
 use crate::failure::Failure;
+use crate::stored::Stored;
 use qcc_session::Session;
 use qcc_tensor::{Tensor, TensorType};
 use rayon::prelude::*;
@@ -9,26 +10,64 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// Too few arrays, with the names that were expected.
-pub fn matched(names: &[String], arrays: Vec<(String, Tensor)>) -> Result<Vec<Tensor>, Failure> {
-    let by_name: Option<Vec<Tensor>> =
-        names.iter().map(|n| arrays.iter().find(|(name, _)| name == n).map(|(_, t)| t.clone())).collect();
-    match by_name {
-        Some(found) => Ok(found),
-        None if arrays.len() == names.len() => Ok(arrays.into_iter().map(|(_, t)| t).collect()),
-        None => {
-            let given: Vec<&str> = arrays.iter().map(|(n, _)| n.as_str()).collect();
-            Err(Failure::input(format!(
-                "the model's inputs are {}; the file holds {}",
-                names.join(", "),
-                given.join(", ")
-            )))
+pub fn matched<A>(names: &[String], arrays: Vec<(String, A)>) -> Result<Vec<A>, Failure> {
+    if names.iter().all(|n| arrays.iter().any(|(name, _)| name == n)) {
+        let mut arrays: Vec<(String, Option<A>)> = arrays.into_iter().map(|(n, a)| (n, Some(a))).collect();
+        let mut take = |n: &String| arrays.iter_mut().find(|(name, _)| name == n).and_then(|(_, array)| array.take());
+        return names
+            .iter()
+            .map(|n| take(n).ok_or_else(|| Failure::input(format!("the model has two inputs called {n}"))))
+            .collect();
+    }
+    if arrays.len() == names.len() {
+        return Ok(arrays.into_iter().map(|(_, array)| array).collect());
+    }
+    let given: Vec<&str> = arrays.iter().map(|(n, _)| n.as_str()).collect();
+    Err(Failure::input(format!("the model's inputs are {}; the file holds {}", names.join(", "), given.join(", "))))
+}
+
+/// An array of samples.
+pub enum Array {
+    /// In memory.
+    Tensor(Tensor),
+    /// In a file.
+    Stored(Stored),
+}
+
+impl From<Tensor> for Array {
+    fn from(tensor: Tensor) -> Self {
+        Array::Tensor(tensor)
+    }
+}
+
+impl From<Stored> for Array {
+    fn from(stored: Stored) -> Self {
+        Array::Stored(stored)
+    }
+}
+
+impl Array {
+    fn ty(&self) -> &TensorType {
+        match self {
+            Array::Tensor(t) => t.ty(),
+            Array::Stored(s) => s.ty(),
+        }
+    }
+
+    fn slice(&self, index: usize, count: usize) -> Result<bytes::Bytes, Failure> {
+        match self {
+            Array::Tensor(t) => {
+                let size = t.bytes().len() / count;
+                Ok(t.to_shared().slice(index * size..(index + 1) * size))
+            }
+            Array::Stored(s) => Ok(s.slice(index)?.into()),
         }
     }
 }
 
 /// Samples of a model with several inputs: one array per input, samples along axis 0.
 pub struct Samples {
-    arrays: Vec<Tensor>,
+    arrays: Vec<Array>,
     ranks: Vec<Option<usize>>,
     count: usize,
 }
@@ -39,9 +78,10 @@ impl Samples {
     ///
     /// # Errors
     /// Arrays of different lengths, or empty ones.
-    pub fn new(arrays: Vec<Tensor>, ranks: Vec<Option<usize>>) -> Result<Samples, Failure> {
-        let count = arrays.first().and_then(|a| a.shape().first().copied()).unwrap_or(0);
-        if count == 0 || arrays.iter().any(|a| a.shape().first() != Some(&count)) {
+    pub fn new<A: Into<Array>>(arrays: Vec<A>, ranks: Vec<Option<usize>>) -> Result<Samples, Failure> {
+        let arrays: Vec<Array> = arrays.into_iter().map(Into::into).collect();
+        let count = arrays.first().and_then(|a| a.ty().shape.first().copied()).unwrap_or(0);
+        if count == 0 || arrays.iter().any(|a| a.ty().shape.first() != Some(&count)) {
             return Err(Failure::input("every array must hold the same number of samples along axis 0, at least one"));
         }
         Ok(Samples { arrays, ranks, count })
@@ -60,21 +100,20 @@ impl Samples {
         self.arrays.iter().zip(&self.ranks).map(|(array, rank)| self.sample(array, *rank, index)).collect()
     }
 
-    fn sample(&self, array: &Tensor, rank: Option<usize>, index: usize) -> Result<Tensor, Failure> {
-        let size = array.bytes().len() / self.count;
-        let bytes = array.to_shared().slice(index * size..(index + 1) * size);
-        let whole = rank == Some(array.rank() - 1);
-        let shape = array.shape()[1..].iter().copied();
+    fn sample(&self, array: &Array, rank: Option<usize>, index: usize) -> Result<Tensor, Failure> {
+        let bytes = array.slice(index, self.count)?;
+        let whole = rank == Some(array.ty().rank() - 1);
+        let shape = array.ty().shape[1..].iter().copied();
         let ty = if whole {
-            TensorType::new(array.dtype(), shape)
+            TensorType::new(array.ty().dtype, shape)
         } else {
-            TensorType::new(array.dtype(), std::iter::once(1).chain(shape))
+            TensorType::new(array.ty().dtype, std::iter::once(1).chain(shape))
         };
         Tensor::from_bytes(ty, bytes).map_err(|e| Failure::Bug(e.to_string()))
     }
 
     fn hold_whole_inputs(&self) -> bool {
-        self.arrays.iter().zip(&self.ranks).any(|(a, r)| *r == Some(a.rank() - 1))
+        self.arrays.iter().zip(&self.ranks).any(|(a, r)| *r == Some(a.ty().rank() - 1))
     }
 }
 

@@ -11,4 +11,6 @@ pub mod model;
 pub mod pipeline;
 pub mod profile;
 pub mod quantize;
+pub mod report;
 pub mod standard_rules;
+pub mod stored;

@@ -75,7 +75,7 @@ impl Model {
     ///
     /// # Errors
     /// Too few arrays, with the names that were expected.
-    pub fn matched(&self, arrays: Vec<(String, Tensor)>) -> Result<Vec<Tensor>, Failure> {
+    pub fn matched<A>(&self, arrays: Vec<(String, A)>) -> Result<Vec<A>, Failure> {
         batch::matched(&self.input_names(), arrays)
     }
 }

@@ -7,7 +7,9 @@ use crate::pipeline;
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
-use qcc_quantize::{Calibration, Expected, Grids, Loss, Plan, QuantizeError, Runtime, Samples, Sensitivity, Sessions};
+use qcc_quantize::{
+    Calibration, Expected, Grids, LayerError, Loss, Plan, QuantizeError, Runtime, Samples, Sensitivity, Sessions,
+};
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
 
@@ -18,6 +20,8 @@ pub struct Options {
     pub grids: Grids,
     /// Names of nodes that stay floats.
     pub keep_float: Vec<String>,
+    /// Names of nodes that run on integers, whatever they cost.
+    pub int8: Vec<String>,
     /// How much is tried.
     pub effort: Effort,
     /// The least signal over noise (dB) at the outputs; layers stay floats until it is reached. `None` is
@@ -71,11 +75,11 @@ const HELD_OUT: usize = 32;
 ///
 /// # Errors
 /// A model that is quantized already, samples that do not fit it, names of nodes that do not exist.
-pub fn quantize(
+pub fn quantize<A: Into<batch::Array>>(
     graph: &Graph,
     bindings: &Bindings,
     rules: &RuleSet,
-    arrays: Vec<(String, Tensor)>,
+    arrays: Vec<(String, A)>,
     options: &Options,
     watch: &Watch<'_>,
 ) -> Result<Quantized, Failure> {
@@ -90,19 +94,13 @@ pub fn quantize(
     let typed = pipeline::typed(graph, &bindings)?;
     check_types(&typed, &samples)?;
     let float = pipeline::canonical(&typed, rules)?;
-    let compile = |graph: &Graph| -> Result<Sessions, QuantizeError> {
-        let compiled = pipeline::compile(graph, &Bindings::default(), rules, Target::host(), &mut |_| ())
-            .map_err(|e| QuantizeError::Compile(e.to_string()))?;
-        let start = move || {
-            pipeline::session(&compiled.program, 1, Engine::Jit).map_err(|e| QuantizeError::Compile(e.to_string()))
-        };
-        Ok(Box::new(start))
-    };
+    let compile = compiler(rules);
     let runtime = Runtime { compile: &compile, progress: watch.sample };
     qcc_quantize::check_finite(&float, &samples)?;
     (watch.stage)("calibrating", samples.count());
     let mut calibration = Calibration::new(&float, &samples, &runtime, options.grids)?;
-    let mut int8 = wanted(&calibration, &options.keep_float)?;
+    let mut int8: Vec<bool> = named(&calibration, &options.keep_float)?.iter().map(|named| !named).collect();
+    let forced = named(&calibration, &options.int8)?;
     let (held_out, others) = split(samples.count());
     (watch.stage)("comparing", 2 * held_out.len());
     let expected = Expected::new(&(compile)(float.graph())?, &samples, &held_out, watch.sample)?;
@@ -124,7 +122,8 @@ pub fn quantize(
     {
         let budget = 10f64.powf(-db / 10.0);
         (watch.stage)("measuring layers", int8.len() * held_out.len());
-        sensitivities = qcc_quantize::sensitivities(&calibration, &int8, &expected, &samples, &runtime)?;
+        let measured: Vec<bool> = int8.iter().zip(&forced).map(|(on, forced)| *on && !forced).collect();
+        sensitivities = qcc_quantize::sensitivities(&calibration, &measured, &expected, &samples, &runtime)?;
         (int8, loss) = qcc_quantize::meet(&calibration, &sensitivities, &int8, budget, &expected, &samples, &runtime)?;
         steps.push(("layers in floats", loss));
     }
@@ -132,6 +131,42 @@ pub fn quantize(
     let graph = qcc_quantize::insert(&float, &plan, &[]);
     Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities })
 }
+
+/// Compiles graphs with rules for this machine.
+fn compiler(rules: &RuleSet) -> impl Fn(&Graph) -> Result<Sessions, QuantizeError> + Sync + '_ {
+    move |graph| {
+        let compiled = pipeline::compile(graph, &Bindings::default(), rules, Target::host(), &mut |_| ())
+            .map_err(|e| QuantizeError::Compile(e.to_string()))?;
+        let start = move || {
+            pipeline::session(&compiled.program, 1, Engine::Jit).map_err(|e| QuantizeError::Compile(e.to_string()))
+        };
+        Ok(Box::new(start))
+    }
+}
+
+/// The error of every layer that runs on integers, on samples of a file's arrays.
+///
+/// # Errors
+/// Samples that do not fit the model.
+pub fn layer_errors<A: Into<batch::Array>>(
+    quantized: &Quantized,
+    rules: &RuleSet,
+    arrays: Vec<(String, A)>,
+    watch: &Watch<'_>,
+) -> Result<Vec<LayerError>, Failure> {
+    let model = Model::Graph(Box::new(quantized.float.graph().clone()));
+    let samples = batch::Samples::new(model.matched(arrays)?, model.input_ranks())?;
+    check_types(&quantized.float, &samples)?;
+    qcc_quantize::check_finite(&quantized.float, &samples)?;
+    let indices = qcc_quantize::spread(samples.count(), COMPARED);
+    (watch.stage)("measuring layers", indices.len());
+    let compile = compiler(rules);
+    let runtime = Runtime { compile: &compile, progress: watch.sample };
+    Ok(qcc_quantize::layer_errors(&quantized.calibration, &quantized.plan, &samples, &indices, &runtime)?)
+}
+
+/// Samples on which layers are compared.
+const COMPARED: usize = 64;
 
 /// Samples whose outputs are compared with the float model's, and those that corrections are measured on. A single sample is
 /// both.
@@ -145,16 +180,16 @@ fn split(count: usize) -> (Vec<usize>, Vec<usize>) {
 /// Samples on which means are compared: they settle after some dozens.
 const CORRECTED_ON: usize = 64;
 
-/// Which layers run on integers: all but those that are named.
-fn wanted(calibration: &Calibration, keep_float: &[String]) -> Result<Vec<bool>, Failure> {
-    for name in keep_float {
+/// Which layers are named.
+fn named(calibration: &Calibration, names: &[String]) -> Result<Vec<bool>, Failure> {
+    for name in names {
         if !calibration.layers.iter().any(|l| l.name == *name) {
-            let names: Vec<&str> = calibration.layers.iter().map(|l| l.name.as_str()).collect();
-            let message = format!("no layer is called `{name}`; there are {}", names.join(", "));
+            let known: Vec<&str> = calibration.layers.iter().map(|l| l.name.as_str()).collect();
+            let message = format!("no layer is called `{name}`; there are {}", known.join(", "));
             return Err(Failure::input(message));
         }
     }
-    Ok(calibration.layers.iter().map(|l| !keep_float.contains(&l.name)).collect())
+    Ok(calibration.layers.iter().map(|l| names.contains(&l.name)).collect())
 }
 
 /// Samples must have the types that the model takes.

@@ -88,6 +88,14 @@ impl Histogram {
         self.exponent.map_or(0.0, |e| f64::from(e).exp2())
     }
 
+    /// Share of the values that lie outside of limits, to the width of a bin.
+    pub fn share_outside(&self, (low, high): (f64, f64)) -> f64 {
+        let width = self.width();
+        let outside = self.bins().filter(|(start, _)| *start + width <= low || *start >= high);
+        let outside: u64 = outside.map(|(_, count)| count).sum();
+        outside as f64 / self.total().max(1) as f64
+    }
+
     /// Bins that hold something, in order: lower end and count.
     pub fn bins(&self) -> impl DoubleEndedIterator<Item = (f64, u64)> + Clone + '_ {
         let width = self.width();

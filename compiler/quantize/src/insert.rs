@@ -11,58 +11,43 @@ use rustc_hash::FxHashMap;
 /// The graph with its plan written in. Values of `watched` become further outputs, named by their position.
 pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[ValueId]) -> Graph {
     let g = graph.graph();
-    let mut out = Graph::new(g.name.clone());
-    out.metadata = g.metadata.clone();
-    let layers: FxHashMap<NodeId, usize> = plan.layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect();
-    let mut writer = Writer { out, map: FxHashMap::default(), pairs: FxHashMap::default() };
-    for id in g.node_ids() {
-        match g.node(id) {
-            Node::Input(n) => {
-                let value = writer.out.add_input(n.clone());
-                writer.map.insert(id.output(0), value);
-            }
-            Node::Const(t) => {
-                let value = writer.out.add_const(t.clone());
-                writer.map.insert(id.output(0), value);
-            }
-            Node::Op(node) => {
-                let mut node = node.clone();
-                for (i, slot) in node.inputs.iter_mut().enumerate() {
-                    if let Some(v) = slot {
-                        *v = match plan.flow.class_of.get(v) {
-                            Some(&class) if plan.flow.edges.contains(&(id, i)) => {
-                                writer.codes(*v, &plan.grids[class].grid)
-                            }
-                            _ => writer.map[v],
-                        };
-                    }
-                }
-                let value = match layers.get(&id).map(|&i| (&plan.layers[i], &plan.choices[i])) {
-                    Some((layer, Choice::Int8(integer))) => writer.layer(node, layer, integer, plan.input_grid(layer)),
-                    _ => {
-                        let outputs = node.outputs as u32;
-                        let new = writer.out.add_op(node);
-                        (1..outputs).for_each(|i| {
-                            writer.map.insert(id.output(i), new.output(i));
-                        });
-                        new.output(0)
-                    }
-                };
-                writer.map.insert(id.output(0), value);
-            }
-            Node::Fused(node) => {
-                let mut node = node.clone();
-                node.inputs.iter_mut().flatten().for_each(|v| *v = writer.map[v]);
-                let value = writer.out.add_fused(node);
-                writer.map.insert(id.output(0), value);
-            }
-        }
-    }
+    let mut writer = Writer::new(graph);
+    writer.copy(graph, Some(plan));
     for (name, value) in g.outputs() {
         writer.out.add_output(name.clone(), writer.map[value]);
     }
     for (i, value) in watched.iter().enumerate() {
         writer.out.add_output(format!("watched {i}"), writer.map[value]);
+    }
+    writer.out.pruned()
+}
+
+/// A graph whose outputs are, for each of `layers`, its result three times: in the float model; computed on integers from the
+/// float model's values; in the quantized model.
+pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph {
+    let mut writer = Writer::new(graph);
+    writer.copy(graph, None);
+    let float: Vec<ValueId> = layers.iter().map(|&i| writer.map[&plan.layers[i].output]).collect();
+    let mut local = Vec::new();
+    for &i in layers {
+        let layer = &plan.layers[i];
+        let (Node::Op(node), Choice::Int8(integer)) = (graph.graph().node(layer.node), &plan.choices[i]) else {
+            continue;
+        };
+        let mut node = node.clone();
+        node.inputs.iter_mut().flatten().for_each(|v| *v = writer.map[v]);
+        if let Some(grid) = plan.input_grid(layer) {
+            node.inputs[0] = Some(writer.codes(layer.input, &grid));
+        }
+        local.push(writer.layer(node, layer, integer, plan.input_grid(layer)));
+    }
+    writer.pairs.clear();
+    writer.copy(graph, Some(plan));
+    let whole = layers.iter().map(|&i| writer.map[&plan.layers[i].output]);
+    for (i, ((f, l), w)) in float.into_iter().zip(local).zip(whole).enumerate() {
+        writer.out.add_output(format!("float {i}"), f);
+        writer.out.add_output(format!("local {i}"), l);
+        writer.out.add_output(format!("whole {i}"), w);
     }
     writer.out.pruned()
 }
@@ -75,6 +60,59 @@ struct Writer {
 }
 
 impl Writer {
+    /// A graph with the inputs of another and nothing else.
+    fn new(graph: &TypedGraph) -> Self {
+        let g = graph.graph();
+        let mut out = Graph::new(g.name.clone());
+        out.metadata = g.metadata.clone();
+        let mut map = FxHashMap::default();
+        for &id in g.inputs() {
+            map.insert(id.output(0), out.add_input(g.input(id).clone()));
+        }
+        Self { out, map, pairs: FxHashMap::default() }
+    }
+
+    /// Copies all nodes, with a plan written in if there is one.
+    fn copy(&mut self, graph: &TypedGraph, plan: Option<&Plan>) {
+        let g = graph.graph();
+        let layers: FxHashMap<NodeId, usize> =
+            plan.iter().flat_map(|p| p.layers.iter().enumerate()).map(|(i, l)| (l.node, i)).collect();
+        for id in g.node_ids() {
+            let new = match g.node(id) {
+                Node::Input(_) => continue,
+                Node::Const(t) => self.out.add_const(t.clone()).node,
+                Node::Op(node) => {
+                    let mut node = node.clone();
+                    for (i, slot) in node.inputs.iter_mut().enumerate() {
+                        if let Some(v) = slot {
+                            let class = plan.filter(|p| p.flow.edges.contains(&(id, i)));
+                            let grid = class.and_then(|p| p.flow.class_of.get(v).map(|&class| p.grids[class].grid));
+                            *v = match grid {
+                                Some(grid) => self.codes(*v, &grid),
+                                None => self.map[v],
+                            };
+                        }
+                    }
+                    let layer = plan.zip(layers.get(&id)).map(|(p, &i)| (p, &p.layers[i], &p.choices[i]));
+                    match layer {
+                        Some((plan, layer, Choice::Int8(integer))) => {
+                            self.layer(node, layer, integer, plan.input_grid(layer)).node
+                        }
+                        _ => self.out.add_op(node),
+                    }
+                }
+                Node::Fused(node) => {
+                    let mut node = node.clone();
+                    node.inputs.iter_mut().flatten().for_each(|v| *v = self.map[v]);
+                    self.out.add_fused(node).node
+                }
+            };
+            for i in 0..g.node(id).outputs() as u32 {
+                self.map.insert(id.output(i), new.output(i));
+            }
+        }
+    }
+
     fn codes(&mut self, value: ValueId, grid: &Grid) -> ValueId {
         if let Some(&pair) = self.pairs.get(&value) {
             return pair;

@@ -12,6 +12,7 @@
 mod calibration;
 mod candidates;
 mod classes;
+mod compare;
 mod correct;
 mod error;
 mod flow;
@@ -28,6 +29,7 @@ mod sensitivity;
 mod weights;
 
 pub use calibration::{Calibration, Grids, check_finite, spread};
+pub use compare::{Distance, LayerError, layer_errors};
 pub use correct::correct_biases;
 pub use error::QuantizeError;
 pub use flow::{Class, Flow, value_name};

@@ -43,10 +43,11 @@ pub fn sensitivities(
 }
 
 /// Chooses layers to stay floats until the noise that is predicted is `budget` at most: those first that bring the least time
-/// for their noise. `scale` corrects the prediction by what was measured. Layers that are floats already stay so.
+/// for their noise. `scale` corrects the prediction by what was measured. Layers that are floats already stay so, and layers
+/// without noise stay on integers.
 pub fn within_budget(sensitivities: &[Sensitivity], int8: &[bool], budget: f64, scale: f64) -> Vec<bool> {
     let mut chosen = int8.to_vec();
-    let mut order: Vec<usize> = (0..chosen.len()).filter(|&i| chosen[i]).collect();
+    let mut order: Vec<usize> = (0..chosen.len()).filter(|&i| chosen[i] && sensitivities[i].noise > 0.0).collect();
     let rate = |i: usize| sensitivities[i].noise / (sensitivities[i].macs as f64 + MACS_OF_A_KERNEL);
     order.sort_by(|&a, &b| rate(b).total_cmp(&rate(a)).then(a.cmp(&b)));
     let mut predicted: f64 = order.iter().map(|&i| sensitivities[i].noise).sum();
@@ -102,7 +103,7 @@ pub fn meet(
 }
 
 fn without_worst(sensitivities: &[Sensitivity], int8: &[bool]) -> Vec<bool> {
-    let on = (0..int8.len()).filter(|&i| int8[i]);
+    let on = (0..int8.len()).filter(|&i| int8[i] && sensitivities[i].noise > 0.0);
     let worst = on.max_by(|&a, &b| sensitivities[a].noise.total_cmp(&sensitivities[b].noise));
     (0..int8.len()).map(|i| int8[i] && Some(i) != worst).collect()
 }

@@ -1,13 +1,13 @@
 //! The options of quantization, and what is printed of it.
 
 use super::progress;
-use qcc::arrays;
 use qcc::failure::Failure;
 use qcc::quantize::{self, Effort, Options, Quantized, Watch};
+use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
-use qcc_quantize::{Choice, GridKind, Grids, Method};
-use std::path::Path;
+use qcc_quantize::{Choice, Codes, GridKind, Grids, LayerError, Method};
+use std::path::{Path, PathBuf};
 
 /// How a float model is quantized.
 #[derive(Debug, clap::Args)]
@@ -21,12 +21,21 @@ pub struct Calibrate {
     /// Leave a layer in floats, by the name of its node
     #[arg(long, value_name = "NODE")]
     keep_float: Vec<String>,
+    /// Run a layer on integers, whatever it costs
+    #[arg(long, value_name = "NODE")]
+    int8: Vec<String>,
+    /// Bits of the codes of weights; 7 are faster on CPUs without dot products of bytes
+    #[arg(long, value_name = "BITS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(7..=8))]
+    weight_bits: u8,
     /// How much is tried: 1 chooses ranges and scales, 2 corrects biases and leaves layers in floats that cost too much
     #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     effort: u8,
     /// Leave layers in floats until the signal over noise (dB) at the outputs is so high; the default is 20
     #[arg(long, value_name = "DB")]
     min_sqnr: Option<f64>,
+    /// Write a page with what was decided, ranges and errors by layer
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
 }
 
 /// Methods to choose ranges.
@@ -70,9 +79,11 @@ impl Calibrate {
             GridName::Symmetric => GridKind::Symmetric,
             GridName::Pow2 => GridKind::PowerOfTwo,
         };
+        let weights = if self.weight_bits == 7 { Codes::I7 } else { Codes::I8 };
         Options {
-            grids: Grids { method, kind, ..Grids::default() },
+            grids: Grids { method, kind, weights, ..Grids::default() },
             keep_float: self.keep_float.clone(),
+            int8: self.int8.clone(),
             effort: if self.effort < 2 { Effort::Ranges } else { Effort::Corrected },
             min_sqnr_db: self.min_sqnr,
         }
@@ -96,15 +107,19 @@ impl Calibrate {
             bar.set_message(name.to_string());
         };
         let watch = Watch { stage: &stage, sample: &|| bar.inc(1) };
-        let arrays = arrays::read_npz(samples)?;
-        let quantized = quantize::quantize(graph, bindings, rules, arrays, &self.options(), &watch);
+        let quantized = quantize::quantize(graph, bindings, rules, stored::open(samples)?, &self.options(), &watch)?;
+        if let Some(path) = &self.report {
+            let errors = quantize::layer_errors(&quantized, rules, stored::open(samples)?, &watch)?;
+            std::fs::write(path, report::page(&quantized, &errors))
+                .map_err(|e| Failure::input(format!("cannot write `{}`: {e}", path.display())))?;
+        }
         bar.finish_and_clear();
-        quantized
+        Ok(quantized)
     }
 }
 
 /// Prints what was decided.
-pub fn report(quantized: &Quantized) {
+pub fn print(quantized: &Quantized) {
     let plan = &quantized.plan;
     let int8 = plan.choices.iter().filter(|c| matches!(c, Choice::Int8(_))).count();
     println!("quantized {int8} of {} layers, {} grids of values", plan.layers.len(), plan.grids.len());
@@ -132,4 +147,26 @@ pub fn report(quantized: &Quantized) {
         println!("  in floats: {} ({why})", layer.name);
     }
     println!();
+}
+
+/// Prints the error of every layer, and names the first whose values have less signal over noise than `diverged_db`.
+pub fn print_layers(quantized: &Quantized, errors: &[LayerError], diverged_db: f64) {
+    println!("{:<40} {:>9} {:>9} {:>8} {:>9} {:>10}", "layer", "alone dB", "here dB", "cosine", "clipped %", "largest");
+    for error in errors {
+        println!(
+            "{:<40} {:>9.2} {:>9.2} {:>8.5} {:>9.4} {:>10.3e}",
+            super::compile::shortened(&quantized.plan.layers[error.layer].name, 40),
+            error.local.sqnr_db(),
+            error.whole.sqnr_db(),
+            error.whole.cosine(),
+            100.0 * error.clipped,
+            error.whole.largest
+        );
+    }
+    match errors.iter().find(|e| e.whole.sqnr_db() < diverged_db) {
+        Some(first) => {
+            println!("the first layer below {diverged_db} dB is {}", quantized.plan.layers[first.layer].name)
+        }
+        None => println!("no layer is below {diverged_db} dB"),
+    }
 }

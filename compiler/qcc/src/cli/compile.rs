@@ -122,7 +122,7 @@ impl Compile {
         bar.finish_and_clear();
         if self.emit.is_empty() {
             println!("{name}\n");
-            quantized.iter().for_each(calibrate::report);
+            quantized.iter().for_each(calibrate::print);
             report(&compiled, &rules)?;
             if self.model.is_none() {
                 report_accuracy(&compiled, &rules)?;

@@ -36,7 +36,7 @@ impl Quantize {
         let graph = pipeline::import(&self.model)?;
         let quantized = self.options.quantize(&graph, &self.sizes.bindings(), &rules, &self.calibrate)?;
         println!("{}\n", self.model.display());
-        calibrate::report(&quantized);
+        calibrate::print(&quantized);
         let typed = pipeline::typed(&quantized.graph, &qcc_ir::Bindings::default())?;
         let bytes = qcc_onnx::export(&typed).map_err(Failure::Diagnostics)?;
         std::fs::write(&self.output, bytes)

@@ -1,16 +1,19 @@
 //! `qcc verify`.
 
+use super::calibrate::{self, Calibrate};
 use super::{RuleFiles, Sizes, progress};
 use qcc::failure::Failure;
+use qcc::model::Model;
 use qcc::pipeline::{self, Compiled};
-use qcc::{cut, inputs, standard_rules};
+use qcc::quantize::{self, Watch};
+use qcc::{batch, cut, inputs, standard_rules, stored};
 use qcc_dsl::RuleSet;
-use qcc_ir::{Bindings, Node, TypedGraph};
+use qcc_ir::{Bindings, Graph, Node, TypedGraph};
 use qcc_lower::Target;
 use qcc_session::Engine;
 use qcc_tensor::{Tensor, TensorType};
 use rayon::prelude::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Compare a compiled model with the definition of its result
 ///
@@ -18,8 +21,11 @@ use std::path::PathBuf;
 /// compiled layers from the reference's codes, must be within one step of the reference evaluation of the model as it came;
 /// one step happens where rounding meets a tie.
 ///
-/// Example:
+/// With samples to calibrate with, the model is quantized and compared with itself in floats, layer by layer.
+///
+/// Examples:
 ///   qcc verify model.onnx --random 8
+///   qcc verify model.onnx --calibrate calibration.npz --data test.npz
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
@@ -28,6 +34,17 @@ pub struct Verify {
     /// Random inputs, beside four at the edges of the input's type
     #[arg(long, default_value_t = 8)]
     random: u64,
+    /// Samples to compare on instead of random inputs
+    #[arg(long, value_name = "DATA.npz")]
+    data: Option<PathBuf>,
+    /// Quantize the model with these samples and compare it with the float model
+    #[arg(long, value_name = "DATA.npz")]
+    calibrate: Option<PathBuf>,
+    /// Signal over noise (dB) below which a layer has diverged
+    #[arg(long, value_name = "DB", default_value_t = 15.0)]
+    diverged: f64,
+    #[command(flatten)]
+    options: Calibrate,
     #[command(flatten)]
     sizes: Sizes,
     #[command(flatten)]
@@ -39,15 +56,40 @@ impl Verify {
     pub fn execute(&self) -> Result<(), Failure> {
         let (rules, _) = standard_rules::compile(&self.rules.selection())?;
         let graph = pipeline::import(&self.model)?;
+        if let Some(calibration) = &self.calibrate {
+            return self.against_float(&graph, &rules, calibration);
+        }
         let compiled = pipeline::compile(&graph, &self.sizes.bindings(), &rules, Target::host(), &mut |_| ())?;
         let types: Vec<TensorType> = compiled.program.inputs.iter().map(|port| port.ty.clone()).collect();
-        let mut samples: Vec<Vec<Tensor>> =
-            (0..self.random).map(|seed| inputs::random(types.iter(), seed + 1)).collect();
-        samples.extend(inputs::adversarial(&types.iter().collect::<Vec<_>>()));
+        let samples = match &self.data {
+            Some(path) => given(&graph, path)?,
+            None => {
+                let mut samples: Vec<Vec<Tensor>> =
+                    (0..self.random).map(|seed| inputs::random(types.iter(), seed + 1)).collect();
+                samples.extend(inputs::adversarial(&types.iter().collect::<Vec<_>>()));
+                samples
+            }
+        };
         engines(&compiled, &samples)?;
         outputs(&compiled, &samples)?;
         layers(&compiled.typed, &rules, &samples)
     }
+
+    fn against_float(&self, graph: &Graph, rules: &RuleSet, calibration: &Path) -> Result<(), Failure> {
+        let quantized = self.options.quantize(graph, &self.sizes.bindings(), rules, calibration)?;
+        let data = stored::open(self.data.as_deref().unwrap_or(calibration))?;
+        let watch = Watch { stage: &|_, _| (), sample: &|| () };
+        let errors = quantize::layer_errors(&quantized, rules, data, &watch)?;
+        calibrate::print_layers(&quantized, &errors, self.diverged);
+        Ok(())
+    }
+}
+
+/// The samples of a file.
+fn given(graph: &Graph, path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
+    let model = Model::Graph(Box::new(graph.clone()));
+    let samples = batch::Samples::new(model.matched(stored::open(path)?)?, model.input_ranks())?;
+    (0..samples.count()).map(|i| samples.inputs(i)).collect()
 }
 
 /// Machine code at one and two threads against the interpreter.
