@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "qcc-jit",
             "qcc-kernel",
             "qcc-lower",
+            "qcc-lsp",
             "qcc-onnx",
             "qcc-ops",
             "qcc-quantize",
@@ -29,6 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("qcc-jit", &["qcc-kernel"]),
     ("qcc-kernel", &["qcc-ops", "qcc-tensor"]),
     ("qcc-lower", &["qcc-diag", "qcc-ir", "qcc-kernel", "qcc-ops", "qcc-tensor"]),
+    ("qcc-lsp", &["qcc-diag", "qcc-dsl"]),
     ("qcc-onnx", &["qcc-diag", "qcc-ir", "qcc-ops", "qcc-tensor"]),
     ("qcc-ops", &["qcc-tensor"]),
     ("qcc-quantize", &["qcc-ir", "qcc-ops", "qcc-session", "qcc-tensor"]),
@@ -44,7 +46,10 @@ const FENCES: &[(&str, &str)] = &[
     ("petgraph", "qcc-ir"),
     ("cranelift-jit", "qcc-jit"),
     ("gemm", "qcc-session"),
+    ("lsp-server", "qcc-lsp"),
+    ("lsp-types", "qcc-lsp"),
     ("clap", "qcc"),
+    ("clap_complete", "qcc"),
 ];
 
 fn root() -> &'static Path {

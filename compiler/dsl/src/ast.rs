@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub rules: Vec<Rule>,
     pub tests: Vec<Test>,
     pub schedules: Vec<Schedule>,
+    /// Names of rules that could not be read.
+    pub unread: Vec<String>,
 }
 
 /// `import …`.

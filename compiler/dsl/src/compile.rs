@@ -26,7 +26,7 @@ pub fn compile(
 }
 
 /// Sorted by place, each once: both halves of a `<=>` and all users of a function report the same errors.
-fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut result: Vec<Diagnostic> = Vec::new();
     for diagnostic in diagnostics {
         let same = |d: &Diagnostic| {

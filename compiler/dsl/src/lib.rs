@@ -7,18 +7,25 @@ mod ast;
 mod builtins;
 mod check;
 mod compile;
+mod explore;
 mod format;
 mod load;
 mod parse;
 mod print;
+mod reference;
 mod resolve;
 mod ruleset;
 mod scope;
 mod suggest;
 
 pub use compile::compile;
+pub use explore::*;
 pub use format::format;
 pub use load::{LoadError, Source};
 pub use print::print;
+pub use reference::{
+    AttributeEntry, BuiltinEntry, CONTRACTS, KEYWORDS, OperatorEntry, builtin_functions, operator, operators,
+    term_functions,
+};
 pub use ruleset::*;
 pub use suggest::nearest;

@@ -98,6 +98,21 @@ impl<'a> Scope<'a> {
         None
     }
 
+    /// The operator of a name in a file, if there is one.
+    pub(crate) fn visible_op(&self, file: usize, name: &str) -> Option<Op> {
+        self.modules.get(file)?.ops.get(name).copied()
+    }
+
+    /// All operators a file sees, by their local names.
+    pub(crate) fn visible_ops(&self, file: usize) -> impl Iterator<Item = (&str, Op)> {
+        self.modules.get(file).into_iter().flat_map(|visible| &visible.ops).map(|(name, op)| (name.as_str(), *op))
+    }
+
+    /// A class by name, with the file that declares it.
+    pub(crate) fn declared_class(&self, name: &str) -> Option<(usize, &'a ast::Class)> {
+        self.classes.get(name).copied()
+    }
+
     /// The operator that a lower-case name stands for in terms: `sqrt` for `Sqrt`, `hard_swish` for `HardSwish`.
     pub(crate) fn lower_case_op(name: &str) -> Option<Op> {
         lower_case().iter().find(|(n, _)| n == name).map(|(_, op)| *op)

@@ -58,8 +58,33 @@ fn standard_file(path: &Path) -> Option<&'static (&'static str, &'static str)> {
     (text.is_none() || text.as_deref() == Some(found.1)).then_some(found)
 }
 
+/// A file as an editor holds it, and the standard rules beside it. In a folder that holds a copy of the standard rules, that
+/// copy stands for them.
+pub fn around(path: &str, text: &str) -> Vec<Source> {
+    let own = Source { path: path.to_string(), text: text.to_string() };
+    let (name, folder) = (Path::new(path).file_name(), Path::new(path).parent().unwrap_or(Path::new("")));
+    let standard = |(file, text): &(&str, &str)| Source { path: built_in(file), text: (*text).to_string() };
+    let of_the_copy =
+        FILES.iter().any(|(file, _)| name == Some(file.as_ref())) && folder.join("classes.rules").is_file();
+    if !of_the_copy {
+        return FILES.iter().map(standard).chain([own]).collect();
+    }
+    let beside = |entry: &(&str, &str)| {
+        let path = folder.join(entry.0);
+        match std::fs::read_to_string(&path) {
+            _ if name == Some(entry.0.as_ref()) => own.clone(),
+            Ok(text) => Source { path: path.display().to_string(), text },
+            Err(_) => standard(entry),
+        }
+    };
+    FILES.iter().map(beside).collect()
+}
+
 /// The file a `.rules` file imports: the one on disk, else the standard file of that name.
-fn load(path: &str) -> Result<Source, LoadError> {
+///
+/// # Errors
+/// It is not there or cannot be read.
+pub fn load(path: &str) -> Result<Source, LoadError> {
     if let Some((name, text)) = standard_file(Path::new(path)) {
         return Ok(Source { path: built_in(name), text: (*text).to_string() });
     }
@@ -124,7 +149,8 @@ pub fn modules_of(rules: &RuleSet, files: &[PathBuf]) -> Vec<String> {
     rules.modules.iter().filter(|m| paths.contains(&m.path)).map(|m| m.name.clone()).collect()
 }
 
-fn join_schedule(rules: &mut RuleSet) {
+/// Lets rulesets that no step of the default schedule names join every step that saturates.
+pub fn join_schedule(rules: &mut RuleSet) {
     use qcc_dsl::Step;
     fn named(steps: &[Step], out: &mut Vec<String>) {
         for step in steps {

@@ -6,11 +6,13 @@ use crate::suggest::nearest;
 use indexmap::IndexMap;
 use qcc_diag::Diagnostic;
 
-/// Reports unknown rules and reasons. Reasons of rules that have errors cannot be checked.
+/// Reports unknown rules and reasons. Reasons of rules that have errors cannot be checked; rules that could not be read are
+/// there all the same.
 pub(crate) fn test(
     test: &ast::Test,
     rules: &[Rule],
     declared: &IndexMap<&str, &Name>,
+    unread: &[&str],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for expect in &test.expects {
@@ -21,7 +23,7 @@ pub(crate) fn test(
         };
         let rule = rules.iter().find(|r| r.name == name.text);
         let base = name.text.strip_suffix("/reverse").unwrap_or(&name.text);
-        if rule.is_none() && !declared.contains_key(base) {
+        if rule.is_none() && !declared.contains_key(base) && !unread.contains(&base) {
             let diagnostic = Diagnostic::error("unknown-rule", format!("there is no rule `{}`", name.text));
             let diagnostic = diagnostic.label(name.span, "not known");
             diagnostics.push(match nearest(&name.text, declared.keys().copied()) {

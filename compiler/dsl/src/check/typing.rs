@@ -5,9 +5,14 @@ use qcc_diag::Diagnostic;
 use qcc_ops::{Attrs, InferInput, OpError};
 use qcc_tensor::{Tensor, TensorType};
 
-/// Reports the first call whose inputs or attributes contradict its operator. Shapes that depend on computed values stay
-/// unknown here, and with them everything behind.
+/// Reports the first call whose inputs or attributes contradict its operator.
 pub(crate) fn graph(graph: &TestGraph, diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.extend(types(graph).1);
+}
+
+/// Types of the calls' outputs, up to the first call that has none, and what is wrong with it. Shapes that depend on
+/// computed values stay unknown here, and with them everything behind.
+pub(crate) fn types(graph: &TestGraph) -> (Vec<Vec<TensorType>>, Option<Diagnostic>) {
     let constants = |value: &TestValue| match value {
         TestValue::Const(TestConst::Values(ty, data)) if ty.elements() == data.len() => {
             Some(Tensor::from_f64(ty.dtype, ty.shape.iter().copied(), data))
@@ -30,18 +35,18 @@ pub(crate) fn graph(graph: &TestGraph, diagnostics: &mut Vec<Diagnostic>) {
                     TestConst::Rand(ty) | TestConst::RandPositive(ty) | TestConst::Values(ty, _),
                 )) => Some(ty),
             };
-            let Some(ty) = ty else { return };
+            let Some(ty) = ty else { return (types, None) };
             inputs.push(Some(InferInput { ty, value: value.as_ref() }));
         }
         let mut attrs: Attrs = node.attrs.iter().cloned().collect();
         match node.op.infer(&inputs, &mut attrs, node.outputs) {
             Ok(found) => types.push(found),
-            Err(OpError::Unsupported(_)) => return,
+            Err(OpError::Unsupported(_)) => return (types, None),
             Err(OpError::Invalid(why)) => {
                 let diagnostic = Diagnostic::error("ill-typed-graph", format!("{} has no type: {why}", node.op.name));
-                diagnostics.push(diagnostic.label(node.span, "this call"));
-                return;
+                return (types, Some(diagnostic.label(node.span, "this call")));
             }
         }
     }
+    (types, None)
 }

@@ -212,6 +212,7 @@ impl Random {
             commutative: self.some(0, 3, Self::name),
             rules: self.some(0, 2, Self::rule),
             tests: self.some(0, 2, Self::test),
+            unread: Vec::new(),
             schedules: self.some(0, 1, |r| Schedule { name: r.kebab(), steps: r.some(0, 3, |r| r.step(2)) }),
         }
     }
@@ -242,7 +243,7 @@ impl<'r> Spelling<'r> {
         }
         match self.random.below(6) {
             0 => self.out.push_str("\n\n\n "),
-            1 => self.out.push_str("\n"),
+            1 => self.out.push('\n'),
             2 => self.out.push_str("\t  "),
             3 => self.comment("  // "),
             4 => self.comment("\n//"),

@@ -49,8 +49,14 @@ impl Context<'_> {
 /// Parses a file; the result holds all items that could be read.
 pub(crate) fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> ast::File {
     let mut result = ast::File::default();
+    let before = diagnostics.len();
     for (offset, unit) in units(file, text, diagnostics) {
         build::unit(&mut Context { file, offset, diagnostics }, unit, &mut result);
+    }
+    if diagnostics.len() > before {
+        let names = text.lines().filter_map(|line| line.strip_prefix("rule ")?.split_whitespace().next());
+        let read = |name: &&str| result.rules.iter().any(|rule| rule.name.text == *name);
+        result.unread = names.filter(|name| !read(name)).map(str::to_string).collect();
     }
     result
 }

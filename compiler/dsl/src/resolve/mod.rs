@@ -65,12 +65,13 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
         let resolved = schedule::schedule(schedule, &rulesets, diagnostics);
         set.schedules.insert(schedule.name.text.clone(), resolved);
     }
+    let unread: Vec<&str> = files.iter().flat_map(|f| &f.ast.unread).map(String::as_str).collect();
     for (i, file) in files.iter().enumerate() {
         for (k, test) in file.ast.tests.iter().enumerate() {
             if let Some(earlier) = file.ast.tests[..k].iter().find(|t| t.name.text == test.name.text) {
                 diagnostics.push(duplicate("test", &test.name, &earlier.name));
             }
-            check::expects::test(test, &set.rules, &declared, diagnostics);
+            check::expects::test(test, &set.rules, &declared, &unread, diagnostics);
             set.tests.extend(test::test(&scope, i, &modules[i].name, test, diagnostics));
         }
     }

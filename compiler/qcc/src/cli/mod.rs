@@ -4,9 +4,12 @@ mod asked;
 mod bench;
 mod calibrate;
 mod compile;
+mod completions;
 mod explain;
 mod fmt;
 mod inspect;
+mod list;
+mod lsp;
 mod profile;
 mod progress;
 mod quantize;
@@ -43,6 +46,8 @@ enum Command {
     Why(why::Why),
     #[command(subcommand)]
     Rules(rules::Rules),
+    Lsp(lsp::Lsp),
+    Completions(completions::Completions),
 }
 
 /// Sizes of inputs that the model leaves open.
@@ -124,6 +129,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(command) => command.execute(),
         Command::Bench(command) => command.execute(),
         Command::Rules(command) => command.execute(),
+        Command::Lsp(command) => command.execute(),
+        Command::Completions(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
         Command::Profile(command) => command.execute(),
         Command::Verify(command) => command.execute(),

@@ -3,7 +3,7 @@
 use qcc::failure::Failure;
 use qcc::standard_rules::{self, Selection, Standard};
 use qcc_diag::SourceMap;
-use qcc_dsl::{Builtin, Contract, Expect, Meta, Rule, RuleSet};
+use qcc_dsl::{Builtin, Expect, Meta, Rule, RuleSet};
 use rayon::prelude::*;
 use std::path::PathBuf;
 
@@ -14,8 +14,7 @@ pub enum Rules {
     Check(Files),
     /// Run the `test` blocks of rule files, together with the standard rules
     Test(Files),
-    /// List rules with their contracts and documentation
-    List(Files),
+    List(super::list::List),
     Fmt(super::fmt::Fmt),
     Profile(super::rule_profile::Profile),
 }
@@ -31,7 +30,7 @@ pub struct Files {
 }
 
 impl Files {
-    fn compile(&self) -> Result<RuleSet, Failure> {
+    pub(super) fn compile(&self) -> Result<RuleSet, Failure> {
         let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
         let selection = Selection { files: self.files.clone(), standard, ..Selection::default() };
         let (rules, warnings) = standard_rules::compile(&selection)?;
@@ -42,7 +41,7 @@ impl Files {
     }
 
     /// The modules the command is about: those of its files, or all.
-    fn modules(&self, rules: &RuleSet) -> Vec<String> {
+    pub(super) fn modules(&self, rules: &RuleSet) -> Vec<String> {
         if self.files.is_empty() {
             rules.modules.iter().map(|m| m.name.clone()).collect()
         } else {
@@ -57,7 +56,7 @@ impl Rules {
         match self {
             Rules::Check(files) => check(files),
             Rules::Test(files) => test(files),
-            Rules::List(files) => list(files),
+            Rules::List(command) => command.execute(),
             Rules::Fmt(command) => command.execute(),
             Rules::Profile(profile) => profile.execute(),
         }
@@ -70,34 +69,6 @@ fn check(files: &Files) -> Result<(), Failure> {
     let count = rules.rules.iter().filter(|r| modules.contains(&r.module)).count();
     println!("{count} rules in {} files are sound in form", modules.len());
     Ok(())
-}
-
-fn list(files: &Files) -> Result<(), Failure> {
-    let rules = files.compile()?;
-    for module in files.modules(&rules) {
-        let listed: Vec<&Rule> = rules.rules.iter().filter(|r| r.module == module && !r.reverse).collect();
-        if listed.is_empty() {
-            continue;
-        }
-        println!("{module}");
-        for rule in listed {
-            let (line, _) = rules.sources.line_column(rule.span);
-            println!("  {:<34} {:<10} {}", rule.name, contract(&rule.contract), rule.doc.lines().next().unwrap_or(""));
-            println!("  {:<34} {:<10} {}:{line}", "", "", rules.sources.name(rule.span.file));
-        }
-        println!();
-    }
-    Ok(())
-}
-
-fn contract(contract: &Contract) -> String {
-    match contract {
-        Contract::Exact => "exact".into(),
-        Contract::Real { ulp: None } => "real".into(),
-        Contract::Real { ulp: Some(n) } => format!("real({n})"),
-        Contract::Lsb(n) => format!("lsb({n})"),
-        Contract::Lossy(_) => "lossy".into(),
-    }
 }
 
 fn test(files: &Files) -> Result<(), Failure> {
