@@ -45,6 +45,7 @@ const FENCES: &[(&str, &str)] = &[
     ("egg", "qcc-egraph"),
     ("petgraph", "qcc-ir"),
     ("cranelift-jit", "qcc-jit"),
+    ("iced-x86", "qcc-jit"),
     ("gemm", "qcc-session"),
     ("lsp-server", "qcc-lsp"),
     ("lsp-types", "qcc-lsp"),

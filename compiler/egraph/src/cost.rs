@@ -38,6 +38,21 @@ pub struct CostModel {
     pub view_ns: f64,
 }
 
+impl CostModel {
+    /// For kernels that compute on registers of 256 bits; the default is for 128.
+    pub fn wide() -> Self {
+        let narrow = Self::default();
+        Self {
+            integer_mac_ns: 0.4 * narrow.integer_mac_ns,
+            depthwise_mac_ns: 0.4 * narrow.depthwise_mac_ns,
+            window_ns: 0.5 * narrow.window_ns,
+            cheap_ns: 0.5 * narrow.cheap_ns,
+            divide_ns: 0.5 * narrow.divide_ns,
+            ..narrow
+        }
+    }
+}
+
 impl Default for CostModel {
     fn default() -> Self {
         Self {

@@ -108,7 +108,7 @@ impl Walk<'_, '_> {
             pads: border.map_or([0; 2], |b| [b.halo.top, b.halo.left]),
             body: wanted.body,
         };
-        Ok((depthwise_f32::generate(&spec)?, home))
+        Ok((depthwise_f32::generate(&spec, self.options.target.width)?, home))
     }
 
     fn pool(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
@@ -133,7 +133,7 @@ impl Walk<'_, '_> {
             pads: [top.max(0) as usize, left.max(0) as usize],
             body: wanted.body,
         };
-        Ok((pool::generate(&spec)?, home))
+        Ok((pool::generate(&spec, self.options.target.width)?, home))
     }
 
     fn whole_image(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
@@ -141,7 +141,7 @@ impl Walk<'_, '_> {
         let zero_point = if core.op.name == "IReduceSum" { self.zero_point(core, 1)? } else { 0 };
         let output = TensorLayout { n: input.n, h: 1, w: 1, ..wanted.output };
         let spec = ReduceSpec { name: wanted.name.into(), input, zero_point, output, body: wanted.body };
-        Ok((reduce::generate(&spec)?, self.homes[&x].buffer))
+        Ok((reduce::generate(&spec, self.options.target.width)?, self.homes[&x].buffer))
     }
 
     fn softmax(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {

@@ -1,9 +1,15 @@
 //! Predicted time of steps.
 
+use qcc_kernel::Width;
+
 use crate::kernels::conv::Target;
 
-/// Multiply-accumulates a nanosecond of dense int8 kernels on one thread by pairs of 16-bit products, at 2.5 GHz.
+/// Multiply-accumulates a nanosecond of dense int8 kernels on one thread by pairs of 16-bit products, in registers of 128
+/// bits.
 const INT8_MACS_PER_NS: f64 = 19.0;
+
+/// The same in registers of 256 bits.
+const WIDE_INT8_MACS_PER_NS: f64 = 60.0;
 
 /// The same by dot products of four bytes, at 4 GHz.
 const DOT4_MACS_PER_NS: f64 = 100.0;
@@ -25,7 +31,11 @@ const LAUNCH_NS: f64 = 150.0;
 
 /// Predicted nanoseconds of an integer or float kernel.
 pub fn kernel_ns(macs: u64, bytes: usize, arithmetic: Arithmetic) -> f64 {
-    let int8 = |target: Target| if target.dot4 { DOT4_MACS_PER_NS } else { INT8_MACS_PER_NS };
+    let int8 = |target: Target| match target.width {
+        _ if target.dot4 => DOT4_MACS_PER_NS,
+        Width::V128 => INT8_MACS_PER_NS,
+        Width::V256 => WIDE_INT8_MACS_PER_NS,
+    };
     let rate = match arithmetic {
         Arithmetic::Int8(target) => int8(target),
         Arithmetic::DepthwiseInt8(target) => int8(target) / DEPTHWISE_FACTOR,

@@ -125,7 +125,7 @@ impl Walk<'_, '_> {
                 let translated = body_of(body, &given)?;
                 let output = self.with_border(id, output);
                 let spec = MapSpec { name: name.into(), output, body: translated.body.clone() };
-                let generated = map::generate(&spec)?;
+                let generated = map::generate(&spec, self.options.target.width)?;
                 self.emit(id, name, generated, &[], body_inputs, translated, output, 0, Arithmetic::Float)
             }
             Some(core) if matches!(core.op.name, "Conv" | "MatMul") && !self.is_depthwise(core) => {
@@ -213,7 +213,7 @@ impl Walk<'_, '_> {
             self.push_border(&to, buffer, fill);
         }
         let spec = MapSpec { name: what.into(), output: to, body: map::copy_of(from) };
-        let generated = map::generate(&spec).expect("elements of one type can be copied");
+        let generated = map::generate(&spec, self.options.target.width).expect("elements of one type can be copied");
         let tensors = [home.buffer];
         self.push_kernel(
             what,

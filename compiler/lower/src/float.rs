@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
             output = output.with_halo(border.halo);
         }
         let spec = MapSpec { name: name.into(), output, body: translated.body.clone() };
-        let generated = map::generate(&spec)?;
+        let generated = map::generate(&spec, self.options.target.width)?;
         // The product is the body's first input; it is no value of the graph, so it gets a home under the node's own name
         // until the node's result replaces it.
         self.homes.insert(id.output(0), Home { layout: Some(dense_layout(acc_type)?), ..Home::dense(acc) });

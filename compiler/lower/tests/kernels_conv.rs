@@ -3,13 +3,21 @@
 #![allow(unsafe_code, reason = "compiled kernels are called")]
 
 use qcc_jit::{CpuFeatures, compile};
-use qcc_kernel::{interpret, verify};
+use qcc_kernel::{Width, interpret, verify};
 use qcc_lower::kernels::body::{Body, Node, Operand};
-use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, Target, conv, conv_for, matmul};
+use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, Target, conv, conv_for, matmul_for};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::{Arg, Generated};
 use qcc_ops::{AttrValue, Attrs, find_in};
 use qcc_tensor::Tensor;
+
+/// CPUs that kernels are generated for.
+const TARGETS: [Target; 4] = [
+    Target { dot4: false, width: Width::V128 },
+    Target { dot4: true, width: Width::V128 },
+    Target { dot4: false, width: Width::V256 },
+    Target { dot4: true, width: Width::V256 },
+];
 
 /// Codes of the input.
 #[derive(Clone, Copy, Debug)]
@@ -277,8 +285,8 @@ fn buffers(p: &Problem, generated: &Generated) -> Vec<Vec<u8>> {
 
 fn check(case: &Case) {
     let p = problem(case);
-    for dot4 in [false, true] {
-        let generated = conv_for(&p.spec, Target { dot4 }).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+    for target in TARGETS {
+        let generated = conv_for(&p.spec, target).unwrap_or_else(|why| panic!("{case:?}: {why}"));
         check_generated(case, &p, &generated);
     }
 }
@@ -323,7 +331,7 @@ fn difference(layout: &TensorLayout, got: &[u8], wanted: &[u8]) -> String {
     format!("{} of {} elements differ, first {:?}", wrong.len(), layout.len(), &wrong[..wrong.len().min(12)])
 }
 
-const COUNTS: [usize; 10] = [1, 3, 4, 7, 8, 15, 16, 17, 24, 32];
+const COUNTS: [usize; 12] = [1, 3, 4, 7, 8, 15, 16, 17, 24, 32, 33, 72];
 
 #[test]
 fn every_number_of_channels() {
@@ -368,7 +376,8 @@ fn strides_pads_and_dilations() {
 
 #[test]
 fn groups() {
-    for (inputs, outputs, group) in [(4, 4, 2), (8, 8, 2), (6, 12, 3), (12, 6, 3), (32, 48, 2), (2, 40, 2), (9, 27, 9)]
+    for (inputs, outputs, group) in
+        [(4, 4, 2), (8, 8, 2), (6, 12, 3), (12, 6, 3), (32, 48, 2), (2, 40, 2), (9, 27, 9), (4, 82, 2)]
     {
         for kernel in [1, 3] {
             check(&Case { group, ..Case::new(6, inputs, outputs, kernel) });
@@ -384,7 +393,7 @@ fn groups() {
 
 #[test]
 fn depthwise() {
-    for channels in [2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 40] {
+    for channels in [2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 33, 40, 70] {
         for (kernel, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (1, 1, 1), (7, 1, 1)]
         {
             for (margin, epilogue) in [(0, Epilogue::Raw), (1, Epilogue::Codes(Elem::U8)), (0, Epilogue::Residual)] {
@@ -412,7 +421,9 @@ fn codes_of_every_sign_at_their_extremes() {
                 for (kernel, group, largest) in
                     [(1, 1, 127), (3, 1, 127), (3, 24, 127), (3, 1, 60), (3, 24, 60), (3, 1, 20)]
                 {
-                    let case = Case { elem, signed_weights, pattern, group, largest, ..Case::new(5, 24, 24, kernel) };
+                    let outputs = if group == 1 { 52 } else { 24 };
+                    let case =
+                        Case { elem, signed_weights, pattern, group, largest, ..Case::new(5, 24, outputs, kernel) };
                     check(&case);
                     let (lowest, _) = elem.code_range().unwrap();
                     check(&Case { range: Some((lowest, lowest + 127)), ..case.clone() });
@@ -461,7 +472,9 @@ fn matrix_products() {
             input_range: (0, 255),
             body: Body::identity(),
         };
-        check_generated(&case, &p, &matmul(&spec).unwrap());
+        for target in TARGETS {
+            check_generated(&case, &p, &matmul_for(&spec, target).unwrap());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod reference;
 
+use qcc_kernel::Width;
 use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
@@ -10,7 +11,7 @@ use qcc_lower::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
 use qcc_lower::kernels::softmax::{self, SoftmaxSpec};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::Tensor;
-use reference::{Random, assert_close, assert_same, evaluate, op, run_tensors};
+use reference::{Random, assert_close, assert_same, evaluate, op, run_tensors, run_widths, widths};
 
 fn moderate(random: &mut Random, dims: &[usize]) -> Tensor {
     let n = dims.iter().product();
@@ -69,8 +70,8 @@ fn depthwise_convolutions() {
                     pads: [top, left],
                     body: body.clone(),
                 };
-                let generated = depthwise_f32::generate(&spec).expect("a kernel");
-                let got = run_tensors(&generated, &[(&x, &input, 0)], &[], &output);
+                let generated = widths(|width| depthwise_f32::generate(&spec, width));
+                let got = run_widths(&generated, &[(&x, &input, 0)], &[], &output);
                 assert_close(&format!("{spec:?}"), &got, &want, 1e-5);
             }
         }
@@ -91,9 +92,9 @@ fn a_depthwise_convolution_needs_its_halo() {
         pads: [1, 1],
         body: Body::identity(),
     };
-    assert!(depthwise_f32::generate(&spec).expect_err("no halo").contains("halo"));
+    assert!(depthwise_f32::generate(&spec, Width::V256).expect_err("no halo").contains("halo"));
     let few = DepthwiseF32Spec { weights: vec![1.0; 9], kernel: [1, 1], pads: [0, 0], ..spec };
-    assert!(depthwise_f32::generate(&few).expect_err("weights").contains("9 weights"));
+    assert!(depthwise_f32::generate(&few, Width::V256).expect_err("weights").contains("9 weights"));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 mod reference;
 
+use qcc_kernel::Width;
 use qcc_lower::kernels::body::{Body, Compare, Fn1, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::map::{MapSpec, copy_of, generate};
 use qcc_tensor::Tensor;
-use reference::{Random, assert_close, assert_same, evaluate, run_tensors, shape};
+use reference::{Random, assert_close, assert_same, evaluate, run_widths, shape, widths};
 
 const SHAPES: [[usize; 4]; 14] = [
     [1, 1, 1, 1],
@@ -47,9 +48,9 @@ fn check(case: &str, body: &Body, output: TensorLayout, tolerance: Option<f32>) 
     let mut random = Random(output.len() as u64 * 31 + output.pitch as u64);
     let tensors: Vec<(Tensor, TensorLayout)> = body.tensors().map(|l| (random.tensor(l.elem, &shape(l)), *l)).collect();
     let spec = MapSpec { name: case.into(), output, body: body.clone() };
-    let generated = generate(&spec).unwrap_or_else(|why| panic!("{case}: {why}"));
+    let generated = widths(|width| generate(&spec, width));
     let operands: Vec<(&Tensor, &TensorLayout)> = tensors.iter().map(|(t, l)| (t, l)).collect();
-    let got = run_tensors(&generated, &[], &operands, &output);
+    let got = run_widths(&generated, &[], &operands, &output);
     let dense: Vec<Tensor> = tensors.into_iter().map(|(t, _)| t).collect();
     let want = evaluate(body, None, &dense, &output);
     let case = format!("{case} {:?}", shape(&output));
@@ -316,7 +317,7 @@ fn bodies_that_do_not_fit_are_refused() {
     let wide = dense([1, 2, 3, 4], Elem::U8);
     let refuse = |body: Body, output: TensorLayout| {
         let spec = MapSpec { name: "refused".into(), output, body };
-        generate(&spec).expect_err("the body does not fit")
+        generate(&spec, Width::V256).expect_err("the body does not fit")
     };
     let messages = [
         refuse(copy_of(wide), dense([1, 2, 3, 4], Elem::I8)),

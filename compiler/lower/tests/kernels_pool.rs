@@ -2,13 +2,14 @@
 
 mod reference;
 
+use qcc_kernel::Width;
 use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::pool::{self, PoolKind, PoolSpec};
 use qcc_lower::kernels::reduce::{self, ReduceSpec};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::Tensor;
-use reference::{Random, assert_close, assert_same, evaluate, from_bytes, op, run_tensors, shape};
+use reference::{Random, assert_close, assert_same, evaluate, from_bytes, op, run_widths, shape, widths};
 
 /// Rows and columns of a window: kernel, strides, dilations, pads (top, left, bottom, right).
 struct Window([usize; 2], [usize; 2], [usize; 2], [usize; 4]);
@@ -100,10 +101,10 @@ fn maxima() {
                 let input = TensorLayout::dense(n, h, w, c, elem);
                 for (input, output) in variants(input).into_iter().zip(variants(output)) {
                     let spec = window.spec(PoolKind::Max, input, output, Body::identity());
-                    let generated = pool::generate(&spec).expect("a kernel");
+                    let generated = widths(|width| pool::generate(&spec, width));
                     // What lies around the input would win if it were read.
                     let fill = if elem == Elem::I8 { 127 } else { 255 };
-                    let got = run_tensors(&generated, &[(&x, &input, fill)], &[], &output);
+                    let got = run_widths(&generated, &[(&x, &input, fill)], &[], &output);
                     assert_same(&format!("{spec:?}"), &got, &want);
                 }
             }
@@ -121,8 +122,8 @@ fn maxima_with_a_body() {
         body.push(Node::Lookup { q: NodeId(0), table: (0..=255).rev().collect(), to: Elem::U8 });
         let x = Random(3).tensor(Elem::U8, &dims);
         let input = TensorLayout::dense(n, h, w, c, Elem::U8);
-        let generated = pool::generate(&window.spec(PoolKind::Max, input, output, body.clone())).expect("a kernel");
-        let got = run_tensors(&generated, &[(&x, &input, 0)], &[], &output);
+        let generated = widths(|width| pool::generate(&window.spec(PoolKind::Max, input, output, body.clone()), width));
+        let got = run_widths(&generated, &[(&x, &input, 0)], &[], &output);
         let core = op("MaxPool", &[Some(&x)], window.attrs());
         assert_same("table of maxima", &got, &evaluate(&body, Some(&core), &[], &output));
     }
@@ -144,8 +145,8 @@ fn sums_of_codes() {
                 body.push(Node::Requantize { acc: NodeId(0), multiplier, zero_point: 4, to });
                 for (input, output) in variants(input).into_iter().zip(variants(output)) {
                     let spec = window.spec(PoolKind::Sum { zero_point }, input, output, body.clone());
-                    let generated = pool::generate(&spec).expect("a kernel");
-                    let got = run_tensors(&generated, &[(&x, &input, zero_point as u8)], &[], &output);
+                    let generated = widths(|width| pool::generate(&spec, width));
+                    let got = run_widths(&generated, &[(&x, &input, zero_point as u8)], &[], &output);
                     assert_same(&format!("{spec:?}"), &got, &evaluate(&body, Some(&core), &[], &output));
                 }
             }
@@ -164,7 +165,7 @@ fn sums_of_more_codes_than_sixteen_bits_hold() {
             let output = window.outputs(dims, Elem::I32).expect("the window fits");
             let input = TensorLayout::dense(1, 14, 21, 19, elem);
             let spec = window.spec(PoolKind::Sum { zero_point: 5 }, input, output, Body::identity());
-            let got = run_tensors(&pool::generate(&spec).expect("a kernel"), &[(&x, &input, 5)], &[], &output);
+            let got = run_widths(&widths(|width| pool::generate(&spec, width)), &[(&x, &input, 5)], &[], &output);
             assert_same("extreme codes", &got, &want);
         }
     }
@@ -185,8 +186,8 @@ fn means_of_floats() {
             body.push(Node::Binary(Fn2::Mul, NodeId(0), share));
             for (input, output) in variants(input).into_iter().zip(variants(output)) {
                 let spec = window.spec(PoolKind::Sum { zero_point: 0 }, input, output, body.clone());
-                let generated = pool::generate(&spec).expect("a kernel");
-                let got = run_tensors(&generated, &[(&x, &input, 0)], &[], &output);
+                let generated = widths(|width| pool::generate(&spec, width));
+                let got = run_widths(&generated, &[(&x, &input, 0)], &[], &output);
                 assert_close(&format!("{spec:?}"), &got, &want, 1e-6);
             }
         }
@@ -227,8 +228,8 @@ fn sums_over_all_pixels() {
                 let want = evaluate(&body, Some(&core), &[], &output);
                 for input in variants(TensorLayout::dense(n, h, w, c, elem)) {
                     let spec = ReduceSpec { name: "sum".into(), input, zero_point, output, body: body.clone() };
-                    let generated = reduce::generate(&spec).expect("a kernel");
-                    let got = run_tensors(&generated, &[(&x, &input, 99)], &[], &output);
+                    let generated = widths(|width| reduce::generate(&spec, width));
+                    let got = run_widths(&generated, &[(&x, &input, 99)], &[], &output);
                     assert_same(&format!("{spec:?}"), &got, &want);
                 }
             }
@@ -249,8 +250,8 @@ fn sums_of_floats_over_all_pixels() {
         let want = evaluate(&body, Some(&core), &[], &output);
         for input in variants(TensorLayout::dense(n, h, w, c, Elem::F32)) {
             let spec = ReduceSpec { name: "mean".into(), input, zero_point: 0, output, body: body.clone() };
-            let generated = reduce::generate(&spec).expect("a kernel");
-            let got = run_tensors(&generated, &[(&x, &input, 255)], &[], &output);
+            let generated = widths(|width| reduce::generate(&spec, width));
+            let got = run_widths(&generated, &[(&x, &input, 255)], &[], &output);
             assert_close(&format!("{spec:?}"), &got, &want, 1e-6);
         }
     }
@@ -262,11 +263,11 @@ fn what_cannot_be_is_refused() {
     let input = TensorLayout::dense(1, 4, 4, 8, Elem::U8);
     let output = TensorLayout::dense(1, 4, 4, 8, Elem::I32);
     let sum = window.spec(PoolKind::Sum { zero_point: 0 }, input, output, Body::identity());
-    assert!(pool::generate(&sum).expect_err("no halo").contains("halo"));
+    assert!(pool::generate(&sum, Width::V256).expect_err("no halo").contains("halo"));
     let integers = PoolSpec { kind: PoolKind::Max, input: TensorLayout { elem: Elem::I32, ..input }, ..sum.clone() };
-    assert!(pool::generate(&integers).expect_err("no I32").contains("I32"));
+    assert!(pool::generate(&integers, Width::V256).expect_err("no I32").contains("I32"));
     let outside = Window([2, 2], [1, 1], [1, 1], [2, 2, 0, 0]);
     let output = outside.outputs(shape(&input), Elem::U8).expect("the window fits");
     let outside = outside.spec(PoolKind::Max, input, output, Body::identity());
-    assert!(pool::generate(&outside).expect_err("no taps").contains("padding"));
+    assert!(pool::generate(&outside, Width::V256).expect_err("no taps").contains("padding"));
 }

@@ -1,6 +1,7 @@
 //! Lowered programs compute what the graph's reference evaluation computes.
 
 use qcc_ir::{Bindings, TypedGraph};
+use qcc_kernel::Width;
 use qcc_lower::{Fast, Interval, Options, Target, lower, plan};
 use qcc_session::{Engine, Session};
 use qcc_tensor::{DType, Tensor, TensorType};
@@ -34,7 +35,8 @@ fn values(ty: &TensorType, seed: u64) -> Tensor {
 }
 
 fn check(graph: &TypedGraph, fast: Fast) {
-    for target in [Target { dot4: false }, Target { dot4: true }] {
+    for (dot4, width) in [(false, Width::V128), (true, Width::V128), (false, Width::V256)] {
+        let target = Target { dot4, width };
         check_for(graph, &Options { fast, target });
     }
 }

@@ -5,6 +5,7 @@ mod generate;
 
 use generate::{inputs_of, random_graph};
 use qcc_ir::TypedGraph;
+use qcc_kernel::Width;
 use qcc_lower::{Fast, Options, Target, lower};
 use qcc_session::{Engine, Session};
 use qcc_tensor::{DType, Tensor};
@@ -38,15 +39,15 @@ fn differences(graph: &TypedGraph, tolerances: &[f64]) -> Result<usize, String> 
     let inputs = inputs_of(graph);
     let expected = qcc_ir::evaluate(graph, &inputs).map_err(|e| format!("no reference: {e}"))?;
     let mut kernels = 0;
-    for dot4 in [false, true] {
-        let options = Options { fast: Fast::All, target: Target { dot4 } };
+    for (dot4, width) in [(false, Width::V128), (true, Width::V128), (false, Width::V256)] {
+        let options = Options { fast: Fast::All, target: Target { dot4, width } };
         let mut program = lower(graph, &options).map_err(|e| e[0].message.clone())?;
         kernels += program.steps.iter().filter(|s| s.remark.is_none()).count();
         // Steps that look expensive are split among threads.
         program.steps.iter_mut().for_each(|s| s.predicted_ns = 1e9);
         let program = Arc::new(program);
         for (engine, threads) in [(Engine::Interpreter, 1), (Engine::Jit, 1), (Engine::Jit, 2)] {
-            let what = format!("{engine:?}, {threads} threads, dot4 {dot4}");
+            let what = format!("{engine:?}, {threads} threads, dot4 {dot4}, {width:?}");
             let options = qcc_session::Options { threads, engine };
             let mut session = Session::new(Arc::clone(&program), &options).map_err(|e| format!("{what}: {e}"))?;
             for run in 0..2 {

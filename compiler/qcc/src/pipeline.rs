@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use qcc_dsl::RuleSet;
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_kernel::Width;
 use qcc_kernel::program::Program;
 use qcc_lower::Target;
 use qcc_session::{Engine, Session, artifact};
@@ -102,7 +103,11 @@ pub fn compile(
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
     let chosen = clock.step("choose", || {
-        qcc_egraph::extract(&saturated, &CostModel::default()).map_err(|e| Failure::Bug(e.to_string()))
+        let costs = match target.width {
+            Width::V128 => CostModel::default(),
+            Width::V256 => CostModel::wide(),
+        };
+        qcc_egraph::extract(&saturated, &costs).map_err(|e| Failure::Bug(e.to_string()))
     })?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     let program = clock.step("lower", || lower(&chosen.graph, target))?;

@@ -11,12 +11,13 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
-use qcc_kernel::Kernel;
+use qcc_kernel::{Kernel, Width, halve};
 use std::collections::HashMap;
 use thiserror::Error;
 
+use crate::avx2;
 use crate::cpu::CpuFeatures;
-use crate::translate::translate;
+use crate::translate::{signature, translate};
 
 /// Why no code was generated.
 #[derive(Debug, Error)]
@@ -69,12 +70,12 @@ pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Re
         .collect();
     let threads = threads.clamp(1, unique.len().max(1));
     let parts: Vec<Result<(JITModule, Vec<RawEntry>), JitError>> = if threads == 1 {
-        vec![compile_part(&unique, isa)]
+        vec![compile_part(&unique, features, isa)]
     } else {
         std::thread::scope(|scope| {
             let workers: Vec<_> = unique
                 .chunks(unique.len().div_ceil(threads))
-                .map(|part| scope.spawn(|| compile_part(part, isa.clone())))
+                .map(|part| scope.spawn(|| compile_part(part, features, isa.clone())))
                 .collect();
             workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         })
@@ -90,18 +91,19 @@ pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Re
     Ok(CodeModule { entries, memory: Mutex::new(memory) })
 }
 
-/// Cranelift's intermediate form of a kernel.
+/// Cranelift's intermediate form of a kernel; a wide one is halved first.
 ///
 /// # Errors
 /// As [`compile`].
 pub fn clif(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> {
     let isa = isa(features)?;
     let mut context = Context::new();
-    translate(kernel, &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    translate(&halve(kernel), &*isa, &mut context.func, &mut FunctionBuilderContext::new());
     Ok(context.func.display().to_string())
 }
 
-/// The machine code of a kernel as text, before it is placed in memory.
+/// The machine code that Cranelift generates for a kernel, as text, before it is placed in memory; a wide kernel is halved
+/// first.
 ///
 /// # Errors
 /// As [`compile`].
@@ -109,7 +111,7 @@ pub fn asm(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> 
     let isa = isa(features)?;
     let mut context = Context::new();
     context.set_disasm(true);
-    translate(kernel, &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    translate(&halve(kernel), &*isa, &mut context.func, &mut FunctionBuilderContext::new());
     let code = context.compile(&*isa, &mut ControlPlane::default()).map_err(|e| reject(kernel, format!("{e:?}")))?;
     Ok(code.vcode.clone().unwrap_or_default())
 }
@@ -170,7 +172,11 @@ struct Unnamed<'k>(&'k Kernel);
 impl PartialEq for Unnamed<'_> {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (self.0, other.0);
-        a.tasks == b.tasks && a.types == b.types && a.body == b.body && a.buffers.len() == b.buffers.len()
+        a.width == b.width
+            && a.tasks == b.tasks
+            && a.types == b.types
+            && a.body == b.body
+            && a.buffers.len() == b.buffers.len()
     }
 }
 
@@ -183,23 +189,39 @@ impl Hash for Unnamed<'_> {
     }
 }
 
-fn compile_part(kernels: &[&Kernel], isa: OwnedTargetIsa) -> Result<(JITModule, Vec<RawEntry>), JitError> {
+fn compile_part(
+    kernels: &[&Kernel],
+    features: &CpuFeatures,
+    isa: OwnedTargetIsa,
+) -> Result<(JITModule, Vec<RawEntry>), JitError> {
     let mut module = JITModule::new(JITBuilder::with_isa(Arc::clone(&isa), default_libcall_names()));
     let mut context = module.make_context();
     let mut frontend = FunctionBuilderContext::new();
+    // Each kernel's function, and where in it the code begins.
     let mut ids = Vec::new();
     for (i, kernel) in kernels.iter().enumerate() {
         module.clear_context(&mut context);
-        translate(kernel, &*isa, &mut context.func, &mut frontend);
+        let fail = |e: &dyn std::fmt::Debug| reject(kernel, format!("{e:?}"));
+        if kernel.width == Width::V256 && avx2::supports(features) {
+            let (bytes, start) = avx2::compile(kernel).map_err(|e| reject(kernel, e))?;
+            signature(&*isa, &mut context.func);
+            let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &context.func.signature);
+            let id = declared.map_err(|e| fail(&e))?;
+            module.define_function_bytes(id, avx2::ALIGN as u64, &bytes, &[]).map_err(|e| fail(&e))?;
+            ids.push((id, start));
+            continue;
+        }
+        translate(&halve(kernel), &*isa, &mut context.func, &mut frontend);
         let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &context.func.signature);
-        let id = declared.map_err(|e| reject(kernel, format!("{e:?}")))?;
-        module.define_function(id, &mut context).map_err(|e| reject(kernel, format!("{e:?}")))?;
-        ids.push(id);
+        let id = declared.map_err(|e| fail(&e))?;
+        module.define_function(id, &mut context).map_err(|e| fail(&e))?;
+        ids.push((id, 0));
     }
     module.finalize_definitions().map_err(|e| JitError::Host(e.to_string()))?;
-    let entries = ids.into_iter().map(|id| {
-        let code = module.get_finalized_function(id);
-        // SAFETY: `translate` gives every function the signature of `RawEntry`, and it has been finalized.
+    let entries = ids.into_iter().map(|(id, start)| {
+        let code = module.get_finalized_function(id).wrapping_add(start);
+        // SAFETY: both backends give every function the signature of `RawEntry`, its first instruction is at `start`, and
+        // it has been finalized.
         unsafe { std::mem::transmute::<*const u8, RawEntry>(code) }
     });
     let entries = entries.collect();

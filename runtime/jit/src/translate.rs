@@ -6,11 +6,10 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use qcc_kernel::{Addr, Block, IndexOp, Inst, Kernel, Lane, Loop, Op, Trip, Ty, Value};
 
-/// Translates a verified kernel into `func`, with the signature `extern "C" fn(bufs, begin, end)`.
+/// Translates a verified, narrow kernel into `func`, with the signature `extern "C" fn(bufs, begin, end)`.
 pub fn translate(kernel: &Kernel, isa: &dyn TargetIsa, func: &mut Function, frontend: &mut FunctionBuilderContext) {
     let pointer = isa.pointer_type();
-    func.signature.call_conv = isa.default_call_conv();
-    func.signature.params = vec![AbiParam::new(pointer), AbiParam::new(types::I64), AbiParam::new(types::I64)];
+    signature(isa, func);
     let mut b = FunctionBuilder::new(func, frontend);
     let entry = b.create_block();
     b.append_block_params_for_function_params(entry);
@@ -27,6 +26,13 @@ pub fn translate(kernel: &Kernel, isa: &dyn TargetIsa, func: &mut Function, fron
     t.tasks(begin, end);
     t.b.seal_all_blocks();
     t.b.finalize(isa.frontend_config());
+}
+
+/// Gives a function the signature `extern "C" fn(bufs, begin, end)`.
+pub fn signature(isa: &dyn TargetIsa, func: &mut Function) {
+    func.signature.call_conv = isa.default_call_conv();
+    func.signature.params =
+        vec![AbiParam::new(isa.pointer_type()), AbiParam::new(types::I64), AbiParam::new(types::I64)];
 }
 
 /// State of one translation.

@@ -104,6 +104,7 @@ impl Translator<'_, '_> {
             UnOp::Ceil => self.b.ins().ceil(a),
             UnOp::Nearest => self.b.ins().nearest(a),
             UnOp::Not => self.b.ins().bnot(a),
+            UnOp::SwapHalves => unreachable!("this is a bug in qcc: a narrow register has no halves"),
             UnOp::Bitcast(to) => self.cast(to, a),
         }
     }

@@ -24,7 +24,7 @@
 
 use crate::kernel::{Block, Carried, Inst, Kernel, Loop, Trip};
 use crate::op::{BinOp, IndexOp, Op, ShiftOp, UnOp};
-use crate::types::{Addr, Buf, BufferDecl, BufferKind, Lane, Ty, VL, Value};
+use crate::types::{Addr, Buf, BufferDecl, BufferKind, Lane, Ty, VL, Value, Width};
 
 /// Alignment of buffers declared through the builder, in bytes: one cache line.
 pub const BUFFER_ALIGN: usize = 64;
@@ -33,6 +33,7 @@ pub const BUFFER_ALIGN: usize = 64;
 #[derive(Debug)]
 pub struct KernelBuilder {
     name: String,
+    width: Width,
     tasks: u32,
     buffers: Vec<BufferDecl>,
     types: Vec<Ty>,
@@ -53,10 +54,16 @@ impl From<Value> for Trip {
 }
 
 impl KernelBuilder {
-    /// An empty kernel of `tasks` independent tasks.
+    /// An empty narrow kernel of `tasks` independent tasks.
     pub fn new(name: impl Into<String>, tasks: u32) -> KernelBuilder {
+        KernelBuilder::with_width(name, tasks, Width::V128)
+    }
+
+    /// An empty kernel of `tasks` independent tasks with registers of that width.
+    pub fn with_width(name: impl Into<String>, tasks: u32, width: Width) -> KernelBuilder {
         KernelBuilder {
             name: name.into(),
+            width,
             tasks,
             buffers: Vec::new(),
             types: vec![Ty::Index],
@@ -68,7 +75,20 @@ impl KernelBuilder {
     pub fn finish(mut self) -> Kernel {
         assert_eq!(self.open.len(), 1, "this is a bug in qcc: a block of kernel {} is still open", self.name);
         let body = self.open.pop().unwrap_or_default();
-        Kernel { name: self.name, buffers: self.buffers, tasks: self.tasks, types: self.types, task: Value(0), body }
+        Kernel {
+            name: self.name,
+            width: self.width,
+            buffers: self.buffers,
+            tasks: self.tasks,
+            types: self.types,
+            task: Value(0),
+            body,
+        }
+    }
+
+    /// Width of the vector registers.
+    pub fn width(&self) -> Width {
+        self.width
     }
 
     // ---- buffers ----
@@ -178,13 +198,13 @@ impl KernelBuilder {
         self.op(Op::Broadcast32 { lane, addr })
     }
 
-    /// The low `bytes` (1, 2, 4, 8, 16) of `value` to memory.
+    /// The low `bytes` (1, 2, 4, 8, 16) of each half of `value` to memory.
     pub fn store(&mut self, addr: Addr, bytes: usize, value: Value) {
         assert!(matches!(bytes, 1 | 2 | 4 | 8 | 16), "this is a bug in qcc: no store of {bytes} bytes");
         self.push(Inst::Store { addr, bytes: bytes as u8, value });
     }
 
-    /// The low `bytes` (0..=16, any number) of `value`, in as many stores as that takes.
+    /// The low `bytes` (0..=16, any number) of each half of `value`, in as many stores as that takes.
     pub fn store_partial(&mut self, addr: Addr, bytes: usize, value: Value) {
         let Ty::Vec(lane) = self.types[value.0 as usize] else { panic!("this is a bug in qcc: store of a scalar") };
         let mut rest = self.unary(UnOp::Bitcast(Lane::I8), value);
@@ -292,6 +312,11 @@ impl KernelBuilder {
     /// Bytes picked from `a` (0..16) and `b` (16..32).
     pub fn shuffle(&mut self, a: Value, b: Value, bytes: [u8; VL]) -> Value {
         self.op(Op::Shuffle { a, b, bytes })
+    }
+
+    /// The halves of a wide register in each other's place.
+    pub fn swap_halves(&mut self, a: Value) -> Value {
+        self.unary(UnOp::SwapHalves, a)
     }
 
     /// The register moved toward lane 0 by `bytes`; zeros come in at the top.

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::kernel::{Block, Inst, Kernel, Loop, Trip};
 use crate::lanes::{self, Reg};
-use crate::op::{IndexOp, Op};
+use crate::op::{IndexOp, Op, UnOp};
 use crate::types::{Addr, BufferKind, Lane, Ty, VL, Value};
 
 /// Why interpretation stopped.
@@ -82,8 +82,11 @@ pub fn interpret(kernel: &Kernel, buffers: &mut [&mut [u8]], begin: u64, end: u6
 #[derive(Clone, Copy)]
 enum Cell {
     Index(i64),
-    Vec(Reg),
+    Vec(Halves),
 }
+
+/// A register: its low and its high half. A narrow kernel computes the same in both and stores the low one.
+type Halves = [Reg; 2];
 
 struct Machine<'k, 'b, 'm> {
     kernel: &'k Kernel,
@@ -137,43 +140,70 @@ impl Machine<'_, '_, '_> {
             Op::IndexLoad { addr, bytes, lo, hi } => {
                 let word = self.load(*addr, *bytes as usize)?;
                 let shift = 64 - 8 * u32::from(*bytes);
-                let value = lanes_low_i64(word) << shift >> shift;
+                let value = lanes_low_i64(word[0]) << shift >> shift;
                 Cell::Index(self.promised(value, *lo, *hi)?)
             }
             Op::Load { addr, bytes, .. } => Cell::Vec(self.load(*addr, *bytes as usize)?),
             Op::LoadWiden { from, signed, addr } => {
-                Cell::Vec(lanes::widen(*from, *signed, self.load(*addr, VL / 2)?, 0))
+                Cell::Vec(self.load(*addr, VL / 2)?.map(|low| lanes::widen(*from, *signed, low, 0)))
             }
-            Op::Broadcast32 { addr, .. } => Cell::Vec(lanes::splat(lanes_low_i64(self.load(*addr, 4)?) as u32)),
-            Op::Splat { bits, .. } => Cell::Vec(lanes::splat(*bits)),
-            Op::Constant { bytes, .. } => Cell::Vec(*bytes),
-            Op::SplatIndex { a } => Cell::Vec(lanes::splat(self.index(*a) as u32)),
-            Op::Unary { op, a } => Cell::Vec(lanes::unary(*op, self.lane(*a), self.vec(*a))),
-            Op::Binary { op, a, b } => Cell::Vec(lanes::binary(*op, self.lane(*a), self.vec(*a), self.vec(*b))),
-            Op::Shift { op, a, bits } => Cell::Vec(lanes::shift(*op, self.lane(*a), self.vec(*a), *bits)),
-            Op::Select { mask, a, b } => Cell::Vec(lanes::select(self.vec(*mask), self.vec(*a), self.vec(*b))),
-            Op::Dot4 { acc, a, b } => Cell::Vec(lanes::dot4(self.vec(*acc), self.vec(*a), self.vec(*b))),
+            Op::Broadcast32 { addr, .. } => {
+                Cell::Vec(self.load(*addr, 4)?.map(|word| lanes::splat(lanes_low_i64(word) as u32)))
+            }
+            Op::Splat { bits, .. } => Cell::Vec([lanes::splat(*bits); 2]),
+            Op::Constant { bytes, .. } => Cell::Vec([*bytes; 2]),
+            Op::SplatIndex { a } => Cell::Vec([lanes::splat(self.index(*a) as u32); 2]),
+            Op::Unary { op: UnOp::SwapHalves, a } => {
+                let [low, high] = self.vec(*a);
+                Cell::Vec([high, low])
+            }
+            Op::Unary { op, a } => {
+                let lane = self.lane(*a);
+                Cell::Vec(self.vec(*a).map(|a| lanes::unary(*op, lane, a)))
+            }
+            Op::Binary { op, a, b } => {
+                let lane = self.lane(*a);
+                self.both(*a, *b, |a, b| lanes::binary(*op, lane, a, b))
+            }
+            Op::Shift { op, a, bits } => {
+                let lane = self.lane(*a);
+                Cell::Vec(self.vec(*a).map(|a| lanes::shift(*op, lane, a, *bits)))
+            }
+            Op::Select { mask, a, b } => {
+                let (mask, a, b) = (self.vec(*mask), self.vec(*a), self.vec(*b));
+                Cell::Vec(std::array::from_fn(|h| lanes::select(mask[h], a[h], b[h])))
+            }
+            Op::Dot4 { acc, a, b } => {
+                let (acc, a, b) = (self.vec(*acc), self.vec(*a), self.vec(*b));
+                Cell::Vec(std::array::from_fn(|h| lanes::dot4(acc[h], a[h], b[h])))
+            }
             Op::BroadcastLane { a, lane } => {
-                Cell::Vec(lanes::splat(lanes::int(Lane::I32, self.vec(*a), *lane as usize) as u32))
+                Cell::Vec(self.vec(*a).map(|a| lanes::splat(lanes::int(Lane::I32, a, *lane as usize) as u32)))
             }
-            Op::Shuffle { a, b, bytes } => Cell::Vec(lanes::shuffle(self.vec(*a), self.vec(*b), bytes)),
+            Op::Shuffle { a, b, bytes } => self.both(*a, *b, |a, b| lanes::shuffle(a, b, bytes)),
             Op::Lookup8 { table, a } => {
                 let mut out = self.vec(*a);
-                for x in &mut out {
-                    *x = self.load(table.plus(i64::from(*x)), 1)?[0];
+                for x in out.as_flattened_mut() {
+                    *x = self.load(table.plus(i64::from(*x)), 1)?[0][0];
                 }
                 Cell::Vec(out)
             }
             Op::Lookup32 { table, limit, a, .. } => {
-                let at = self.vec(*a);
-                let mut out = [0; VL];
-                for i in 0..4 {
-                    let x = self.promised(lanes::int(Lane::I32, at, i), 0, i64::from(*limit) - 1)?;
-                    out[4 * i..4 * i + 4].copy_from_slice(&self.load(table.plus(4 * x), 4)?[..4]);
+                let mut out = self.vec(*a);
+                for half in &mut out[..self.kernel.width.halves()] {
+                    for i in 0..4 {
+                        let x = self.promised(lanes::int(Lane::I32, *half, i), 0, i64::from(*limit) - 1)?;
+                        half[4 * i..4 * i + 4].copy_from_slice(&self.load(table.plus(4 * x), 4)?[0][..4]);
+                    }
                 }
                 Cell::Vec(out)
             }
         })
+    }
+
+    fn both(&self, a: Value, b: Value, f: impl Fn(Reg, Reg) -> Reg) -> Cell {
+        let (a, b) = (self.vec(a), self.vec(b));
+        Cell::Vec(std::array::from_fn(|h| f(a[h], b[h])))
     }
 
     fn index(&self, v: Value) -> i64 {
@@ -183,7 +213,7 @@ impl Machine<'_, '_, '_> {
         }
     }
 
-    fn vec(&self, v: Value) -> Reg {
+    fn vec(&self, v: Value) -> Halves {
         match self.values[v.0 as usize] {
             Cell::Vec(x) => x,
             Cell::Index(_) => panic!("this is a bug in qcc: kernel {} uses scalar {v:?} as a vector", self.kernel.name),
@@ -204,14 +234,25 @@ impl Machine<'_, '_, '_> {
         Err(InterpretError::BrokenPromise { kernel: self.kernel.name.clone(), value, lo, hi })
     }
 
-    fn load(&self, addr: Addr, bytes: usize) -> Result<Reg, InterpretError> {
+    fn load(&self, addr: Addr, bytes: usize) -> Result<Halves, InterpretError> {
+        let low = self.load_half(addr, bytes)?;
+        let high = addr.high.map_or(Ok(low), |by| self.load_half(addr.plus(by), bytes))?;
+        Ok([low, high])
+    }
+
+    fn load_half(&self, addr: Addr, bytes: usize) -> Result<Reg, InterpretError> {
         let at = self.checked(addr, bytes)?;
         let mut out = [0; VL];
         out[..bytes].copy_from_slice(&self.buffers[addr.buf.0 as usize][at..at + bytes]);
         Ok(out)
     }
 
-    fn store(&mut self, addr: Addr, bytes: usize, value: Reg) -> Result<(), InterpretError> {
+    fn store(&mut self, addr: Addr, bytes: usize, value: Halves) -> Result<(), InterpretError> {
+        self.store_half(addr, bytes, value[0])?;
+        addr.high.map_or(Ok(()), |by| self.store_half(addr.plus(by), bytes, value[1]))
+    }
+
+    fn store_half(&mut self, addr: Addr, bytes: usize, value: Reg) -> Result<(), InterpretError> {
         let at = self.checked(addr, bytes)?;
         let decl = &self.kernel.buffers[addr.buf.0 as usize];
         if matches!(decl.kind, BufferKind::In | BufferKind::Const) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::op::Op;
-use crate::types::{Addr, BufferDecl, Ty, Value};
+use crate::types::{Addr, BufferDecl, Ty, Value, Width};
 
 /// One compiled unit: a loop over `tasks` independent tasks, each running `body`.
 ///
@@ -12,6 +12,8 @@ use crate::types::{Addr, BufferDecl, Ty, Value};
 pub struct Kernel {
     /// Name for dumps and profiles.
     pub name: String,
+    /// Width of its vector registers.
+    pub width: Width,
     /// The argument array of the compiled function, in order.
     pub buffers: Vec<BufferDecl>,
     /// Trip count of the outer, parallel loop.
@@ -37,7 +39,7 @@ pub enum Inst {
         /// How it is computed.
         op: Op,
     },
-    /// The low `bytes` (1, 2, 4, 8 or 16) of a vector to memory.
+    /// The low `bytes` (1, 2, 4, 8 or 16) of each half of a vector to memory.
     Store {
         /// Where to.
         addr: Addr,

@@ -1,9 +1,10 @@
-//! The meaning of every vector operation, lane by lane, on sixteen plain bytes. The interpreter is built on it.
+//! The meaning of every vector operation, lane by lane, on the sixteen plain bytes of one half of a register. The
+//! interpreter is built on it.
 
 use crate::op::{BinOp, ShiftOp, UnOp};
 use crate::types::{Lane, VL};
 
-/// Contents of one vector register.
+/// Contents of one half of a vector register.
 pub type Reg = [u8; VL];
 
 /// `op a`, with lanes `lane`.
@@ -27,7 +28,8 @@ pub fn unary(op: UnOp, lane: Lane, a: Reg) -> Reg {
         Ceil => floats(|i| float(a, i).ceil()),
         Nearest => floats(|i| float(a, i).round_ties_even()),
         Not => a.map(|x| !x),
-        Bitcast(_) => a,
+        // Halves trade places where both are at hand.
+        Bitcast(_) | SwapHalves => a,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The kernel IR: small SSA programs over 128-bit vector registers with structured loops.
+//! The kernel IR: small SSA programs over vector registers of one or two 128-bit halves with structured loops.
 //!
 //! Generators in `qcc-lower` build a [`Kernel`] with [`KernelBuilder`]; [`verify`] checks it; `qcc-jit` compiles it;
 //! [`interpret`] runs it one operation at a time and is the oracle every backend must equal bit for bit.
@@ -13,6 +13,7 @@
 //! - Transcendental functions are not operations: [`math`] expands them into operations, so the bits agree everywhere.
 
 mod builder;
+mod halve;
 mod interpret;
 mod kernel;
 mod lanes;
@@ -25,8 +26,9 @@ mod types;
 mod verify;
 
 pub use builder::{BUFFER_ALIGN, KernelBuilder};
+pub use halve::halve;
 pub use interpret::{InterpretError, interpret};
 pub use kernel::{Block, Carried, Inst, Kernel, Loop, Trip};
 pub use op::{BinOp, IndexOp, Op, ShiftOp, UnOp};
-pub use types::{Addr, Buf, BufferDecl, BufferKind, Lane, Ty, VL, Value};
+pub use types::{Addr, Buf, BufferDecl, BufferKind, Lane, Ty, VL, Value, Width};
 pub use verify::{VerifyError, verify};

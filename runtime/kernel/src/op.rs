@@ -1,6 +1,8 @@
 //! The operations: what each computes, what it takes and what type it returns.
 //!
-//! Every operation is pure except through memory; floating point is single precision, round to nearest even,
+//! A register has one or two halves of 16 bytes ([`crate::Width`]), and what is said of a register here holds for each
+//! half by itself: its low lanes, a shuffle within it, a load from its own address. Only [`UnOp::SwapHalves`] moves
+//! anything from one half to the other. Every operation is pure except through memory; floating point is single precision, round to nearest even,
 //! never contracted. The payload of a NaN is unspecified.
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,8 @@ pub enum UnOp {
     Nearest,
     /// All bits flipped.
     Not,
+    /// The low half of a wide register in the high half and the other way round. Wide kernels only.
+    SwapHalves,
     /// The same bits seen as other lanes.
     Bitcast(Lane),
 }
@@ -292,6 +296,7 @@ fn unary(op: UnOp, a: Lane) -> Result<Lane, String> {
         (Neg | Abs, _) => Ok(a),
         (Sqrt | Floor | Ceil | Nearest, Lane::F32) => Ok(a),
         (Not, Lane::I8 | Lane::I16 | Lane::I32) => Ok(a),
+        (SwapHalves, _) => Ok(a),
         (Bitcast(to), _) => Ok(to),
         _ => Err(format!("no {op:?} of {a:?}")),
     }

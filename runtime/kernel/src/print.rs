@@ -4,11 +4,12 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::kernel::{Block, Inst, Kernel, Trip};
 use crate::op::{Op, UnOp};
-use crate::types::{Addr, Lane, Ty, Value};
+use crate::types::{Addr, Lane, Ty, Value, Width};
 
 impl Display for Kernel {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "kernel {} tasks {} {{", self.name, self.tasks)?;
+        let wide = if self.width == Width::V256 { " wide" } else { "" };
+        writeln!(f, "kernel {} tasks {}{wide} {{", self.name, self.tasks)?;
         for (i, b) in self.buffers.iter().enumerate() {
             writeln!(f, "  b{i}: {:?} {} bytes {} align {}", b.kind, b.name, b.bytes, b.align)?;
         }
@@ -31,9 +32,13 @@ impl Display for Addr {
             write!(f, " + {v}")?;
         }
         match self.offset {
-            0 => write!(f, "]"),
-            n if n < 0 => write!(f, " - {}]", n.unsigned_abs()),
-            n => write!(f, " + {n}]"),
+            0 => {}
+            n if n < 0 => write!(f, " - {}", n.unsigned_abs())?,
+            n => write!(f, " + {n}")?,
+        }
+        match self.high {
+            None => write!(f, "]"),
+            Some(high) => write!(f, ", {high:+}]"),
         }
     }
 }

@@ -2,19 +2,45 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes in one vector register of the portable backend.
+/// Bytes in one half of a vector register, and in a register of a narrow kernel.
 pub const VL: usize = 16;
+
+/// Halves of the vector registers of a kernel. Every operation works on each half by itself; an address says where the
+/// high half lies ([`Addr::high`]). A wide kernel is thus a narrow one run on two places at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Width {
+    /// Registers of one half, 128 bits: every CPU.
+    #[default]
+    V128,
+    /// Registers of two halves, 256 bits: AVX2. Other CPUs run two instructions for one.
+    V256,
+}
+
+impl Width {
+    /// Halves of a register.
+    pub const fn halves(self) -> usize {
+        match self {
+            Width::V128 => 1,
+            Width::V256 => 2,
+        }
+    }
+
+    /// Bytes of a register.
+    pub const fn bytes(self) -> usize {
+        VL * self.halves()
+    }
+}
 
 /// Element type of a vector register. Signedness belongs to the operation, not to the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Lane {
-    /// Sixteen bytes.
+    /// Bytes, sixteen a half.
     I8,
-    /// Eight 16-bit integers.
+    /// 16-bit integers, eight a half.
     I16,
-    /// Four 32-bit integers.
+    /// 32-bit integers, four a half.
     I32,
-    /// Four single-precision floats.
+    /// Single-precision floats, four a half.
     F32,
 }
 
@@ -28,7 +54,7 @@ impl Lane {
         }
     }
 
-    /// Lanes in one register.
+    /// Lanes in one half of a register.
     pub const fn count(self) -> usize {
         VL / self.bytes()
     }
@@ -72,16 +98,16 @@ pub struct Buf(pub u32);
 impl Buf {
     /// The address `buffer + index + offset`, in bytes.
     pub const fn at(self, index: Value, offset: i64) -> Addr {
-        Addr { buf: self, index: Some(index), offset }
+        Addr { buf: self, index: Some(index), offset, high: None }
     }
 
     /// The constant address `buffer + offset`, in bytes.
     pub const fn fixed(self, offset: i64) -> Addr {
-        Addr { buf: self, index: None, offset }
+        Addr { buf: self, index: None, offset, high: None }
     }
 }
 
-/// `buffer + index + offset`, in bytes.
+/// `buffer + index + offset`, in bytes, and where the high half of a wide register lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Addr {
     /// The buffer addressed.
@@ -90,9 +116,22 @@ pub struct Addr {
     pub index: Option<Value>,
     /// A byte offset known when the kernel is generated.
     pub offset: i64,
+    /// Bytes from where the low half of a register lies to where its high half lies. Without, a load repeats the low
+    /// half in the high one, and a store leaves the high half out.
+    pub high: Option<i64>,
 }
 
 impl Addr {
+    /// The same address with the high half that many bytes behind the low one.
+    pub const fn with_high(self, bytes: i64) -> Addr {
+        Addr { high: Some(bytes), ..self }
+    }
+
+    /// The address of the low half alone.
+    pub const fn low(self) -> Addr {
+        Addr { high: None, ..self }
+    }
+
     /// The same address, `bytes` further.
     pub const fn plus(self, bytes: i64) -> Addr {
         Addr { offset: self.offset + bytes, ..self }

@@ -3,9 +3,9 @@
 use thiserror::Error;
 
 use crate::kernel::{Block, Inst, Kernel, Loop, Trip};
-use crate::op::Op;
+use crate::op::{Op, UnOp};
 use crate::range::Range;
-use crate::types::{Addr, BufferKind, Ty, Value};
+use crate::types::{Addr, BufferKind, Ty, Value, Width};
 
 /// What is wrong with a kernel. Always a bug of the generator that made it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -116,6 +116,12 @@ impl Checker<'_> {
         if let Some((addr, bytes)) = op.reads() {
             self.bounds(addr, bytes)?;
         }
+        if matches!(op, Op::Unary { op: UnOp::SwapHalves, .. }) && self.kernel.width == Width::V128 {
+            return Err("a narrow register has no halves".into());
+        }
+        if matches!(op, Op::IndexLoad { addr, .. } if addr.high.is_some()) {
+            return Err("a scalar has no halves".into());
+        }
         let ty = op.result(|v| self.ty(v))?;
         let range = Range::of(op, |v| self.ranges[v.0 as usize].unwrap_or(Range::FULL));
         self.define(dst, ty, range)
@@ -149,6 +155,12 @@ impl Checker<'_> {
         };
         if index.is_empty() {
             return Ok(());
+        }
+        if let Some(high) = addr.high {
+            if self.kernel.width == Width::V128 {
+                return Err("a narrow register has no high half".into());
+            }
+            self.bounds(addr.low().plus(high), bytes)?;
         }
         let at = index.plus(addr.offset);
         if (index.has_lo() && at.lo < 0) || (index.has_hi() && at.hi + bytes as i64 > decl.bytes as i64) {
@@ -195,7 +207,7 @@ impl Checker<'_> {
 }
 
 /// Stands for "the value is used here" at the end of a loop body.
-const PROBE: Addr = Addr { buf: crate::types::Buf(u32::MAX), index: None, offset: 0 };
+const PROBE: Addr = Addr { buf: crate::types::Buf(u32::MAX), index: None, offset: 0, high: None };
 
 /// The constant a loop adds to a carried scalar in every iteration, if that is all it does to it.
 fn bump(body: &Block, param: Value, next: Value) -> Option<i64> {

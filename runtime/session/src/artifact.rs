@@ -22,7 +22,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 const MAGIC: [u8; 4] = *b"qcc\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FIXED: usize = 40;
 const PAGE: usize = 4096;
 

@@ -10,6 +10,8 @@
 //! [`conv`] chooses: one input and one output channel per group is `depthwise`, everything else is an implicit
 //! matrix product over `pack`ed weights (`tile`).
 
+use qcc_kernel::Width;
+
 use super::Generated;
 use super::body::Body;
 use super::layout::{Elem, TensorLayout};
@@ -72,17 +74,22 @@ pub struct MatMulSpec {
 pub struct Target {
     /// The dot product of four bytes is one instruction (VNNI on x86-64).
     pub dot4: bool,
+    /// Width of its vector units.
+    pub width: Width,
 }
 
 impl Target {
-    /// The CPU this process runs on.
+    /// The CPU this process runs on. Dot products of four bytes are generated for 128 bits.
     pub fn host() -> Target {
         #[cfg(target_arch = "x86_64")]
-        let dot4 = std::is_x86_feature_detected!("avxvnni")
-            || std::is_x86_feature_detected!("avx512vnni") && std::is_x86_feature_detected!("avx512vl");
+        {
+            let dot4 = std::is_x86_feature_detected!("avxvnni")
+                || std::is_x86_feature_detected!("avx512vnni") && std::is_x86_feature_detected!("avx512vl");
+            let wide = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+            Target { dot4, width: if wide && !dot4 { Width::V256 } else { Width::V128 } }
+        }
         #[cfg(not(target_arch = "x86_64"))]
-        let dot4 = false;
-        Target { dot4 }
+        Target::default()
     }
 }
 

@@ -1,18 +1,17 @@
 //! Depthwise convolution: vectors across channels, a unit of taps at a time. All taps are unrolled.
 //!
-//! Two taps of eight channels are widened to i16 and interleaved, so that one `madd16` with the interleaved weights
-//! `(w[tap], w[tap + 1])` adds both products of four channels, exactly. Where the CPU has a dot product of four bytes,
-//! four taps of sixteen channels are interleaved instead.
+//! The bytes of two taps of sixteen channels are interleaved and widened to i16, so that one `madd16` with the interleaved
+//! weights `(w[tap], w[tap + 1])` adds both products of four channels, exactly. Where the CPU has a dot product of four
+//! bytes, four taps are interleaved and not widened. Signed codes are moved up to unsigned ones.
 
-use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, UnOp, VL, Value};
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, UnOp, VL, Value, Width};
 
 use super::Generated;
 use super::conv::{ConvSpec, Target};
-use super::layout::Elem;
 use super::pack::Unit;
 use super::product;
-use super::tile::flipped;
-use super::walk::{self, Core, Cursor, LANES, Panel, WIDEST};
+use super::tile::{biases, flipped};
+use super::walk::{self, Core, Cursor, Panel, Pixels, WIDEST};
 
 /// Pixels of a tile: enough independent sums to hide the latency of the products, and sixteen registers hold them.
 const PIXELS: usize = 2;
@@ -34,18 +33,20 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let mut panels = Vec::new();
     let mut first = 0;
     while first < spec.output.c {
-        let channels = (spec.output.c - first).min(WIDEST);
+        let apart = target.width == Width::V256 && spec.output.c - first > WIDEST;
+        let channels = (spec.output.c - first).min(if apart { 2 * WIDEST } else { WIDEST });
         let repeat = (spec.output.c - first) / channels;
-        let offset = constants.len();
+        let (channel_step, input_step, offset) = (channels, channels, constants.len());
+        let mut panel =
+            Panel { first, channels, apart, repeat, channel_step, input: first, input_step, offset, stride: 0 };
         for i in 0..repeat {
-            depthwise.pack(first + i * channels, channels, &mut constants);
+            depthwise.pack(&panel, first + i * channels, &mut constants);
         }
-        let stride = (constants.len() - offset) / repeat;
-        let (channel_step, input_step) = (channels, channels);
-        panels.push(Panel { first, channels, repeat, channel_step, input: first, input_step, offset, stride });
+        panel.stride = (constants.len() - offset) / repeat;
+        panels.push(panel);
         first += repeat * channels;
     }
-    walk::generate(spec, &depthwise, &panels, constants)
+    walk::generate(spec, &depthwise, &panels, constants, target.width)
 }
 
 struct Depthwise<'s> {
@@ -67,50 +68,33 @@ impl Depthwise<'_> {
         Depthwise { spec, unit, taps, pixel_step }
     }
 
-    /// Channels whose taps are interleaved at once.
-    fn width(&self) -> usize {
-        match self.unit {
-            Unit::Pair => VL / 2,
-            Unit::Quad => VL,
-        }
-    }
-
-    /// Biases, then for each block of channels and each unit of taps the interleaved weights.
-    fn pack(&self, first: usize, channels: usize, bytes: &mut Vec<u8>) {
-        let lanes = channels.next_multiple_of(LANES);
-        let valid = |c: usize| (c < channels).then_some(first + c);
-        let zero = self.spec.input_zero + if self.unit == Unit::Quad { self.spec.flip() } else { 0 };
-        for c in 0..lanes {
+    /// Biases, then for each unit of taps the interleaved weights.
+    fn pack(&self, panel: &Panel, first: usize, bytes: &mut Vec<u8>) {
+        let lanes: Vec<usize> = panel.lanes().collect();
+        let valid = |c: usize| (c < panel.channels).then_some(first + c);
+        let zero = self.spec.input_zero + self.spec.flip();
+        for &c in &lanes {
             bytes.extend_from_slice(&valid(c).map_or(0, |c| self.spec.folded_bias(c, zero)).to_le_bytes());
         }
         let codes = self.unit.codes();
-        for block in (0..lanes).step_by(self.width()) {
-            for taps in self.taps.chunks(codes) {
-                for c in block..lanes.min(block + self.width()) {
-                    for i in 0..codes {
-                        let w = match (valid(c), taps.get(i)) {
-                            (Some(c), Some((row, column, _))) => self.spec.weight(c, 0, *row, *column),
-                            _ => 0,
-                        };
-                        bytes.extend_from_slice(&(w as i16).to_le_bytes()[..4 / codes]);
-                    }
+        for taps in self.taps.chunks(codes) {
+            for &c in &lanes {
+                for i in 0..codes {
+                    let w = match (valid(c), taps.get(i)) {
+                        (Some(c), Some((row, column, _))) => self.spec.weight(c, 0, *row, *column),
+                        _ => 0,
+                    };
+                    bytes.extend_from_slice(&(w as i16).to_le_bytes()[..4 / codes]);
                 }
             }
         }
     }
 
-    /// Adds the products of a unit of taps to the accumulators of a block of one pixel.
-    fn add(&self, b: &mut KernelBuilder, acc: &mut [Value], taps: &[Tap], x: Cursor, w: Cursor) {
+    /// Adds the products of a unit of taps to the accumulators of one register of pixels.
+    fn add(&self, b: &mut KernelBuilder, acc: &mut [Value], taps: &[Tap], x: Cursor, w: &dyn Fn(usize) -> Cursor) {
         let tap = |b: &mut KernelBuilder, i: usize| {
-            let addr = x.buf.at(x.at, x.offset + taps[i].2);
-            match (self.unit, self.spec.input.elem) {
-                (Unit::Pair, Elem::I8) => b.load_widen_s(Lane::I8, addr),
-                (Unit::Pair, _) => b.load_widen_u(Lane::I8, addr),
-                (Unit::Quad, elem) => {
-                    let codes = b.load(Lane::I8, VL, addr);
-                    flipped(b, elem, codes)
-                }
-            }
+            let codes = b.load(Lane::I8, VL, x.plus(taps[i].2).addr());
+            flipped(b, self.spec.input.elem, codes)
         };
         // Taps that are missing from the last unit have no weight: any other tap stands in for them.
         let pairs: Vec<(Value, Value)> = (0..taps.len())
@@ -122,14 +106,13 @@ impl Depthwise<'_> {
             .collect();
         let parts = interleaved(b, &pairs, acc.len(), self.unit);
         for (i, (acc, codes)) in acc.iter_mut().zip(parts).enumerate() {
-            let addr = w.buf.at(w.at, w.offset + (i * VL) as i64);
             *acc = match self.unit {
                 Unit::Pair => {
-                    let weights = b.load(Lane::I16, VL, addr);
+                    let weights = b.load(Lane::I16, VL, w(i).addr());
                     b.madd16_acc(*acc, codes, weights)
                 }
                 Unit::Quad => {
-                    let weights = b.load(Lane::I8, VL, addr);
+                    let weights = b.load(Lane::I8, VL, w(i).addr());
                     b.op(Op::Dot4 { acc: *acc, a: codes, b: weights })
                 }
             };
@@ -137,25 +120,25 @@ impl Depthwise<'_> {
     }
 }
 
-/// The taps of a unit side by side for each channel: `count` registers of four channels.
+/// The taps of a unit side by side for each channel: `count` registers of four channels a half.
 fn interleaved(b: &mut KernelBuilder, pairs: &[(Value, Value)], count: usize, unit: Unit) -> Vec<Value> {
     let halves = [BinOp::InterleaveLow, BinOp::InterleaveHigh];
-    if unit == Unit::Pair {
-        let (one, two) = pairs[0];
-        return halves.iter().take(count).map(|&half| b.binary(half, one, two)).collect();
-    }
     let mut parts = Vec::new();
     for half in halves.into_iter().take(count.div_ceil(2)) {
-        let two: Vec<Value> = pairs
-            .iter()
-            .map(|&(one, two)| {
-                let both = b.binary(half, one, two);
-                b.unary(UnOp::Bitcast(Lane::I16), both)
-            })
-            .collect();
-        for quarter in halves.into_iter().take(count - parts.len()) {
-            let four = b.binary(quarter, two[0], two[two.len() - 1]);
-            parts.push(b.unary(UnOp::Bitcast(Lane::I8), four));
+        let both: Vec<Value> = pairs.iter().map(|&(one, two)| b.binary(half, one, two)).collect();
+        let left = count - parts.len();
+        match unit {
+            Unit::Pair => {
+                let quarters = [UnOp::WidenLowU, UnOp::WidenHighU];
+                parts.extend(quarters.into_iter().take(left).map(|quarter| b.unary(quarter, both[0])));
+            }
+            Unit::Quad => {
+                let two: Vec<Value> = both.iter().map(|&v| b.unary(UnOp::Bitcast(Lane::I16), v)).collect();
+                for quarter in halves.into_iter().take(left) {
+                    let four = b.binary(quarter, two[0], two[two.len() - 1]);
+                    parts.push(b.unary(UnOp::Bitcast(Lane::I8), four));
+                }
+            }
         }
     }
     parts
@@ -169,22 +152,20 @@ impl Core for Depthwise<'_> {
         PIXELS
     }
 
-    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
         let vectors = panel.vectors();
-        let bias: Vec<Value> =
-            (0..vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
-        let mut acc: Vec<Value> = (0..pixels).flat_map(|_| bias.iter().copied()).collect();
-        let mut weights = w.plus((vectors * VL) as i64);
-        let block = self.width() / LANES;
-        for first in (0..vectors).step_by(block) {
-            let parts = first..vectors.min(first + block);
-            let x = x.plus((first * LANES) as i64);
-            for taps in self.taps.chunks(self.unit.codes()) {
-                for (p, acc) in acc.chunks_mut(vectors).enumerate() {
-                    self.add(b, &mut acc[parts.clone()], taps, x.plus(p as i64 * self.pixel_step), weights);
+        let mut acc = biases(b, panel, pixels, w);
+        let register = |v: usize| (v * panel.register()) as i64;
+        let mut weights = w.plus(register(vectors));
+        for taps in self.taps.chunks(self.unit.codes()) {
+            for (place, acc) in pixels.places().zip(acc.chunks_mut(vectors)) {
+                let mut x = x.pixel(place, self.pixel_step);
+                if panel.apart {
+                    x.high = Some(WIDEST as i64);
                 }
-                weights = weights.plus((parts.len() * VL) as i64);
+                self.add(b, acc, taps, x, &|i| weights.plus(register(i)));
             }
+            weights = weights.plus(register(vectors));
         }
         acc
     }

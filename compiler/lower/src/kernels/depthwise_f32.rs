@@ -3,12 +3,14 @@
 //! Vectors hold channels; a tile is a few neighbouring pixels of one or two vectors, so that each weight and each input
 //! column is loaded once for several products. Every result is the sum of its taps in row-major order, whatever the tile.
 
-use qcc_kernel::{Addr, BinOp, KernelBuilder, Lane, VL, Value};
+use qcc_kernel::{Addr, BinOp, KernelBuilder, Lane, VL, Value, Width};
 
 use super::Generated;
 use super::body::Body;
-use super::emit::{At, Emitter, Place, check};
+use super::emit::{Emitter, GROUP, check};
 use super::layout::{Elem, TensorLayout};
+use super::place::{At, Place};
+use super::twin::Twin;
 
 /// A depthwise convolution.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +35,17 @@ pub struct DepthwiseF32Spec {
     pub body: Body,
 }
 
-/// Pixels of a tile, and vectors of a pixel: eight accumulators, and room for a row of five weights.
-const PIXELS: usize = 4;
+/// Accumulators of a tile: they leave room for a row of five weights.
+const ACCUMULATORS: usize = 8;
+
+/// Registers of a pixel; channels that lie apart take twice as many.
 const VECTORS: usize = 2;
 
 /// The kernel of a depthwise float convolution.
 ///
 /// # Errors
 /// The reason why there is none: shapes, a body that does not fit, a halo too small.
-pub fn generate(spec: &DepthwiseF32Spec) -> Result<Generated, String> {
+pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, String> {
     let (x, y) = (&spec.input, &spec.output);
     if x.elem != Elem::F32 {
         return Err(format!("a float convolution of {:?}", x.elem));
@@ -54,7 +58,7 @@ pub fn generate(spec: &DepthwiseF32Spec) -> Result<Generated, String> {
     }
     let tasks = if y.is_empty() { 0 } else { y.n * y.h };
     let tasks = u32::try_from(tasks).map_err(|_| format!("{tasks} tasks"))?;
-    let mut b = KernelBuilder::new(&spec.name, tasks);
+    let mut b = KernelBuilder::with_width(&spec.name, tasks, width);
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(Elem::F32), *y, packed(spec))?;
     if tasks == 0 {
@@ -69,19 +73,20 @@ pub fn generate(spec: &DepthwiseF32Spec) -> Result<Generated, String> {
         at = b.index_add(at, image);
     }
     let offset = x.offset(-(spec.pads[0] as isize), -(spec.pads[1] as isize)) as i64;
-    let from = Addr { buf: input, index: Some(at), offset };
-    let (full, rest) = (y.w / PIXELS, y.w % PIXELS);
+    let from = Addr { buf: input, index: Some(at), offset, high: None };
+    let pixels = ACCUMULATORS / vectors(out.channel_twin(None, y.c));
+    let (full, rest) = (y.w / pixels, y.w % pixels);
     let stride = (spec.strides[1] * x.pixel_stride()) as i64;
     if full > 0 {
-        b.loop_(full as u32, PIXELS as i64, |b, column| {
+        b.loop_(full as u32, pixels as i64, |b, column| {
             let by = b.mul(column, stride);
             let from = Addr { index: Some(b.index_add(at, by)), ..from };
             let place = out.shift(b, &place, At { x: Some(column), ..At::default() });
-            channels(b, spec, &out, &place, from, PIXELS);
+            channels(b, spec, &out, &place, from, pixels);
         });
     }
     if rest > 0 {
-        let done = full * PIXELS;
+        let done = full * pixels;
         let place = out.right(&place, done as i64);
         channels(&mut b, spec, &out, &place, from.plus(done as i64 * stride), rest);
     }
@@ -107,9 +112,14 @@ fn geometry(spec: &DepthwiseF32Spec) -> Result<(), String> {
     Ok(())
 }
 
+/// Registers of a pixel in a full tile.
+fn vectors(twin: Twin) -> usize {
+    if twin == Twin::Channels { 2 * VECTORS } else { VECTORS }
+}
+
 /// Channels of one tap among the packed weights: padded so that whole vectors can be loaded.
 fn padded(spec: &DepthwiseF32Spec) -> usize {
-    spec.output.c.next_multiple_of(4)
+    spec.output.c.next_multiple_of(2 * GROUP)
 }
 
 /// Weights as `[tap, channel]`.
@@ -134,48 +144,51 @@ fn channels(
     from: Addr,
     pixels: usize,
 ) {
-    let step = 4 * VECTORS;
     let c = spec.output.c;
+    let twin = out.channel_twin(None, c);
+    let step = vectors(twin) * if twin == Twin::None { 4 } else { 8 };
     let looped = if c / step > 1 { c / step * step } else { 0 };
     if looped > 0 {
         b.loop_((looped / step) as u32, step as i64, |b, first| {
             let bytes = b.mul(first, 4);
             let from = Addr { index: Some(from.index.map_or(bytes, |at| b.index_add(at, bytes))), ..from };
-            let weights = Addr { buf: out.constants(), index: Some(bytes), offset: 0 };
+            let weights = Addr { buf: out.constants(), index: Some(bytes), offset: 0, high: None };
             let place = out.shift(b, place, At { c: Some(first), ..At::default() });
-            let sums = tile(b, spec, from, weights, pixels, VECTORS);
+            let sums = tile(b, spec, from, weights, pixels, (step, twin));
             for (p, core) in sums.iter().enumerate() {
-                out.write(b, &out.right(&place, p as i64), core, 0, step);
+                out.write(b, &out.right(&place, p as i64), core, 0, step, twin);
             }
         });
     }
     for first in (looped..c).step_by(step) {
         let count = step.min(c - first);
+        let twin = out.channel_twin(None, count);
         let offset = 4 * first as i64;
         let weights = out.constants().fixed(offset);
-        let sums = tile(b, spec, from.plus(offset), weights, pixels, count.div_ceil(4));
+        let sums = tile(b, spec, from.plus(offset), weights, pixels, (count, twin));
         for (p, core) in sums.iter().enumerate() {
-            out.write(b, &out.right(place, p as i64), core, first, count);
+            out.write(b, &out.right(place, p as i64), core, first, count, twin);
         }
     }
 }
 
-/// The sums of `vectors` vectors of channels of each of `pixels` pixels.
+/// The sums of some channels, in registers as the twin has them, of each of `pixels` pixels.
 fn tile(
     b: &mut KernelBuilder,
     spec: &DepthwiseF32Spec,
     from: Addr,
     weights: Addr,
     pixels: usize,
-    vectors: usize,
+    (count, twin): (usize, Twin),
 ) -> Vec<Vec<Value>> {
     let [rows, columns] = spec.kernel;
     let (stride, dilation) = (spec.strides[1], spec.dilations[1]);
     let (row_bytes, pixel_bytes) = (spec.input.row_stride(), spec.input.pixel_stride());
-    let mut sums: Vec<Vec<Option<Value>>> = vec![vec![None; pixels]; vectors];
+    let mut sums: Vec<Vec<Option<Value>>> = vec![vec![None; pixels]; twin.vectors(count)];
     let width = (pixels - 1) * stride + (columns - 1) * dilation + 1;
     for (v, sums) in sums.iter_mut().enumerate() {
-        let lanes = (VL * v) as i64;
+        let lanes = twin.number_step() * v as i64;
+        let high = twin.numbers(&spec.input, true);
         for row in 0..rows {
             let mut loaded: Vec<Option<Value>> = vec![None; columns];
             for column in 0..width {
@@ -190,10 +203,11 @@ fn tile(
                     continue;
                 }
                 let at = (row * spec.dilations[0] * row_bytes + column * pixel_bytes) as i64;
-                let x = b.load(Lane::F32, VL, from.plus(at + lanes));
+                let x = b.load(Lane::F32, VL, Addr { high, ..from.plus(at + lanes) });
                 for (p, tap) in users {
                     let at = (4 * (row * columns + tap) * padded(spec)) as i64;
-                    let w = *loaded[tap].get_or_insert_with(|| b.load(Lane::F32, VL, weights.plus(at + lanes)));
+                    let w = *loaded[tap]
+                        .get_or_insert_with(|| b.load(Lane::F32, VL, Addr { high, ..weights.plus(at + lanes) }));
                     let product = b.binary(BinOp::Mul, x, w);
                     let sum = &mut sums[p];
                     *sum = Some(sum.map_or(product, |sum| b.binary(BinOp::Add, sum, product)));

@@ -4,14 +4,14 @@
 //! that need widening. A group holds the byte offsets of its quads in the window, then their weights. Counts and offsets
 //! are data, so that one loop for each size serves all panels.
 
-use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, UnOp, VL, Value};
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, UnOp, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
 use super::overflow::{LARGEST, Load, Plan, plan};
 use super::pack::{Taps, Unit, panels};
-use super::tile::{flipped, pixels_for};
-use super::walk::{self, Core, Cursor, LANES, Panel};
+use super::tile::{biases, flipped, pixels_for};
+use super::walk::{self, Core, Cursor, Panel, Pixels};
 
 /// Codes of a quad.
 const QUAD: usize = 4;
@@ -25,6 +25,9 @@ const FEWEST_PIXELS: usize = 2;
 /// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
 const WORTH: f64 = 0.9;
 
+/// Pixels of a tile whose registers hold channels only: each takes four accumulators and, for a while, four sums.
+const APART_PIXELS: usize = 2;
+
 /// Bytes of the five counts, padded.
 const HEADER: usize = 32;
 
@@ -32,14 +35,14 @@ const HEADER: usize = 32;
 const OFFSETS: usize = 16;
 
 /// The kernel, if sums in 16 bits pay. All weights are signed bytes.
-pub fn generate(spec: &ConvSpec, taps: &Taps) -> Option<Result<Generated, String>> {
+pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Generated, String>> {
     let quads = quads(taps);
     let pixels = spec.output.n * spec.output.h * spec.output.w;
     if quads.len() < FEWEST_QUADS || pixels < FEWEST_PIXELS {
         return None;
     }
     let grouped = Grouped { spec, taps, quads, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
-    grouped.generate()
+    grouped.generate(width)
 }
 
 struct Grouped<'s> {
@@ -58,8 +61,8 @@ fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
 }
 
 impl<'s> Grouped<'s> {
-    fn generate(mut self) -> Option<Result<Generated, String>> {
-        let mut panels = panels(self.spec);
+    fn generate(mut self, width: Width) -> Option<Result<Generated, String>> {
+        let mut panels = panels(self.spec, width);
         let plans: Vec<Vec<Plan>> = panels
             .iter()
             .map(|panel| (0..panel.repeat).map(|i| self.plan(panel, panel.first + i * panel.channel_step)).collect())
@@ -88,7 +91,7 @@ impl<'s> Grouped<'s> {
                 bytes.extend_from_slice(&one);
             }
         }
-        Some(walk::generate(self.spec, &self, &panels, bytes))
+        Some(walk::generate(self.spec, &self, &panels, bytes, width))
     }
 
     fn weight(&self, o: usize, quad: usize, i: usize) -> i32 {
@@ -111,10 +114,10 @@ impl<'s> Grouped<'s> {
     }
 
     fn pack(&self, panel: &Panel, first: usize, plan: &Plan) -> Vec<u8> {
-        let lanes = panel.vectors() * LANES;
+        let lanes: Vec<usize> = panel.lanes().collect();
         let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
         let mut bytes = Vec::new();
-        for lane in 0..lanes {
+        for &lane in &lanes {
             let bias = valid(lane).map_or(0, |o| self.spec.folded_bias(o, self.spec.input_zero + self.spec.flip()));
             bytes.extend_from_slice(&bias.to_le_bytes());
         }
@@ -125,7 +128,7 @@ impl<'s> Grouped<'s> {
         for group in &plan.groups {
             self.pack_offsets(group, &mut bytes);
             for &q in group {
-                for lane in 0..lanes {
+                for &lane in &lanes {
                     bytes.extend((0..QUAD).map(|i| valid(lane).map_or(0, |o| self.weight(o, q, i)) as i8 as u8));
                 }
             }
@@ -133,7 +136,7 @@ impl<'s> Grouped<'s> {
         for &q in &plan.exact {
             self.pack_offsets(&[q], &mut bytes);
             for pair in [0, 2] {
-                for lane in 0..lanes {
+                for &lane in &lanes {
                     for i in [pair, pair + 1] {
                         let w = valid(lane).map_or(0, |o| self.weight(o, q, i)) as i16;
                         bytes.extend_from_slice(&w.to_le_bytes());
@@ -161,7 +164,7 @@ impl<'s> Grouped<'s> {
         if least == most {
             return Trip::Const(most as u32);
         }
-        let addr = header.buf.at(header.at, header.offset + 4 * (LARGEST - size) as i64);
+        let addr = header.plus(4 * (LARGEST - size) as i64).addr().low();
         Trip::Value(b.index_load(addr, 4, 0, most as i64))
     }
 
@@ -170,7 +173,7 @@ impl<'s> Grouped<'s> {
         let farthest = (0..self.quads.len()).map(|q| self.offset(q)).max().unwrap_or(0);
         (0..size)
             .map(|i| {
-                let offset = b.index_load(w.buf.at(w.at, w.offset + 4 * i as i64), 4, 0, farthest);
+                let offset = b.index_load(w.plus(4 * i as i64).addr().low(), 4, 0, farthest);
                 x.moved(b, offset)
             })
             .collect()
@@ -190,32 +193,35 @@ fn exact_cost() -> f64 {
 
 impl Core for Grouped<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(Unit::Pair, panel.vectors())
+        if panel.apart { APART_PIXELS } else { pixels_for(Unit::Pair, panel) }
     }
 
-    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
         let vectors = panel.vectors();
         let step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
-        let bias: Vec<Value> =
-            (0..vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
-        let mut state: Vec<Value> = (0..pixels).flat_map(|_| bias.iter().copied()).collect();
-        let header = w.plus((vectors * VL) as i64);
+        let mut state = biases(b, panel, pixels, w);
+        let header = w.plus((vectors * panel.register()) as i64);
         let w = header.plus(HEADER as i64);
         let ones = b.splat_i16(1);
         state.push(w.at);
         for size in (0..=LARGEST).rev().filter(|&size| self.most[size] > 0) {
             let trip = self.trip(b, header, size);
             let quads = size.max(1);
-            let bytes = OFFSETS + quads * vectors * VL * if size == 0 { 2 } else { 1 };
+            let bytes = OFFSETS + quads * vectors * panel.register() * if size == 0 { 2 } else { 1 };
             let bytes = b.index(bytes as i64);
             state = b.loop_carried(trip, 1, &state, |b, _, carried| {
                 let (at, mut acc) = (carried[carried.len() - 1], carried[..carried.len() - 1].to_vec());
                 let w = Cursor { at, ..w };
                 let x = self.windows(b, x, w, quads);
                 let w = w.plus(OFFSETS as i64);
-                for (p, acc) in acc.chunks_mut(vectors).enumerate() {
-                    let x: Vec<Cursor> = x.iter().map(|x| x.plus(p as i64 * step)).collect();
-                    if size == 0 { self.widened(b, acc, x[0], w) } else { self.summed(b, acc, &x, w, ones) }
+                for (place, acc) in pixels.places().zip(acc.chunks_mut(vectors)) {
+                    let x: Vec<Cursor> = x.iter().map(|x| x.pixel(place, step)).collect();
+                    let weights = |v: usize| w.plus((v * panel.register()) as i64);
+                    if size == 0 {
+                        self.widened(b, acc, x[0], &weights);
+                    } else {
+                        self.summed(b, acc, &x, &weights, ones);
+                    }
                 }
                 // The number of groups of a panel is data, so the range of this address is not derived from it.
                 acc.push(b.index_add(at, bytes));
@@ -228,14 +234,21 @@ impl Core for Grouped<'_> {
 }
 
 impl Grouped<'_> {
-    /// Adds the quads at `x`, summed in 16 bits, to the accumulators of one pixel.
-    fn summed(&self, b: &mut KernelBuilder, acc: &mut [Value], x: &[Cursor], w: Cursor, ones: Value) {
+    /// Adds the quads at `x`, summed in 16 bits, to the accumulators of one register of pixels.
+    fn summed(
+        &self,
+        b: &mut KernelBuilder,
+        acc: &mut [Value],
+        x: &[Cursor],
+        weights: &dyn Fn(usize) -> Cursor,
+        ones: Value,
+    ) {
         let mut sums: Vec<Value> = Vec::new();
         for (q, x) in x.iter().enumerate() {
-            let codes = b.broadcast32(Lane::I8, x.buf.at(x.at, x.offset));
+            let codes = b.broadcast32(Lane::I8, x.addr());
             let codes = flipped(b, self.spec.input.elem, codes);
             for v in 0..acc.len() {
-                let weights = b.load(Lane::I8, VL, w.buf.at(w.at, w.offset + ((q * acc.len() + v) * VL) as i64));
+                let weights = b.load(Lane::I8, VL, weights(q * acc.len() + v).addr());
                 let products = b.binary(BinOp::MaddUbs, codes, weights);
                 if q == 0 {
                     sums.push(products);
@@ -250,8 +263,12 @@ impl Grouped<'_> {
     }
 
     /// Adds one quad, widened before it is multiplied.
-    fn widened(&self, b: &mut KernelBuilder, acc: &mut [Value], x: Cursor, w: Cursor) {
-        let codes = b.load(Lane::I8, QUAD, x.buf.at(x.at, x.offset));
+    fn widened(&self, b: &mut KernelBuilder, acc: &mut [Value], x: Cursor, weights: &dyn Fn(usize) -> Cursor) {
+        // The rest of the register does not matter: repeating the quad takes one instruction where registers are wide.
+        let codes = match b.width() {
+            Width::V128 => b.load(Lane::I8, QUAD, x.addr()),
+            Width::V256 => b.broadcast32(Lane::I8, x.addr()),
+        };
         let codes = flipped(b, self.spec.input.elem, codes);
         let codes = b.unary(UnOp::WidenLowU, codes);
         let codes = b.unary(UnOp::Bitcast(Lane::I32), codes);
@@ -259,8 +276,7 @@ impl Grouped<'_> {
             let two = b.broadcast_lane(codes, pair);
             let two = b.unary(UnOp::Bitcast(Lane::I16), two);
             for v in 0..acc.len() {
-                let offset = w.offset + ((pair as usize * acc.len() + v) * VL) as i64;
-                let weights = b.load(Lane::I16, VL, w.buf.at(w.at, offset));
+                let weights = b.load(Lane::I16, VL, weights(pair as usize * acc.len() + v).addr());
                 acc[v] = b.madd16_acc(acc[v], two, weights);
             }
         }

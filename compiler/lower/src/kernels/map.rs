@@ -3,12 +3,13 @@
 //! A tensor is walked as few long runs of contiguous elements: all of it if every tensor lies flat, else row by row, else
 //! pixel by pixel.
 
-use qcc_kernel::KernelBuilder;
+use qcc_kernel::{KernelBuilder, Width};
 
 use super::Generated;
 use super::body::{Body, Node, Operand};
-use super::emit::{At, Emitter, GROUP, Place, check, flatten};
+use super::emit::{Emitter, GROUP, check};
 use super::layout::{Halo, TensorLayout};
+use super::place::{At, Place, flatten};
 
 /// A pointwise kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,22 +43,22 @@ pub fn copy_of(layout: TensorLayout) -> Body {
 ///
 /// # Errors
 /// The reason why the body does not fit the output.
-pub fn generate(spec: &MapSpec) -> Result<Generated, String> {
+pub fn generate(spec: &MapSpec, width: Width) -> Result<Generated, String> {
     check(&spec.body, None, &spec.output)?;
     let flat = flatten(&spec.body, &spec.output);
     let (body, output) = flat.as_ref().map_or((&spec.body, &spec.output), |(body, output)| (body, output));
     let wide = output.c.is_multiple_of(GROUP) || output.c >= 8 * GROUP;
     let per_channel = body.operands.iter().any(|o| !matches!(o, Operand::Tensor(_)));
     if per_channel && wide {
-        return walk(&spec.name, body, output);
+        return walk(&spec.name, body, output, width);
     }
     if let Some((body, output)) = rows_as_channels(body, output) {
-        return walk(&spec.name, &body, &output);
+        return walk(&spec.name, &body, &output, width);
     }
     // A flat row may be too long to repeat constants for; the rows of the image may not.
     match rows_as_channels(&spec.body, &spec.output) {
-        Some((body, output)) => walk(&spec.name, &body, &output),
-        None => walk(&spec.name, body, output),
+        Some((body, output)) => walk(&spec.name, &body, &output, width),
+        None => walk(&spec.name, body, output, width),
     }
 }
 
@@ -85,7 +86,7 @@ fn rows_as_channels(body: &Body, output: &TensorLayout) -> Option<(Body, TensorL
     Some((merged, merge(output)))
 }
 
-fn walk(name: &str, body: &Body, output: &TensorLayout) -> Result<Generated, String> {
+fn walk(name: &str, body: &Body, output: &TensorLayout, width: Width) -> Result<Generated, String> {
     let run = output.c;
     let pixels = output.n * output.h * output.w;
     let one_run = pixels == 1 && run > CHUNK;
@@ -96,7 +97,7 @@ fn walk(name: &str, body: &Body, output: &TensorLayout) -> Result<Generated, Str
         (_, false) => output.n * output.h,
     };
     let tasks = u32::try_from(tasks).map_err(|_| format!("{tasks} tasks"))?;
-    let mut b = KernelBuilder::new(name, tasks);
+    let mut b = KernelBuilder::with_width(name, tasks, width);
     let out = Emitter::new(&mut b, body, None, *output, Vec::new())?;
     if tasks == 0 {
         return Ok(out.finish(b));
@@ -155,19 +156,21 @@ fn row(b: &mut KernelBuilder, out: &Emitter<'_>, body: &Body, place: &Place, pix
 
 /// `count` consecutive channels from `place` on.
 fn elements(b: &mut KernelBuilder, out: &Emitter<'_>, body: &Body, place: &Place, count: usize) {
-    let groups = if operations(body) < LONG_BODY { 4 } else { 1 };
-    let step = groups * GROUP;
+    let twin = out.channel_twin(None, count);
+    let group = twin.group();
+    let step = if operations(body) < LONG_BODY { 4 * GROUP } else { group };
     let looped = if count / step > 1 { count / step * step } else { 0 };
     if looped > 0 {
         b.loop_((looped / step) as u32, step as i64, |b, c| {
             let place = out.shift(b, place, At { c: Some(c), ..At::default() });
-            for first in (0..step).step_by(GROUP) {
-                out.write(b, &place, &[], first, GROUP);
+            for first in (0..step).step_by(group) {
+                out.write(b, &place, &[], first, group, twin);
             }
         });
     }
-    for first in (looped..count).step_by(GROUP) {
-        out.write(b, place, &[], first, GROUP.min(count - first));
+    for first in (looped..count).step_by(group) {
+        let count = group.min(count - first);
+        out.write(b, place, &[], first, count, out.channel_twin(None, count));
     }
 }
 

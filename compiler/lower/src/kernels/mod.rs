@@ -4,6 +4,7 @@
 //! tensors of the body in the order of its operands, the output, the constants (if any), the scratch (if any).
 //! Activations are channels-last ([`layout::TensorLayout`]); integer results are exact.
 
+mod apply;
 pub mod body;
 mod bounds;
 pub mod conv;
@@ -15,16 +16,20 @@ pub mod layout;
 pub mod map;
 pub mod moves;
 pub mod normalize;
+mod operands;
 mod overflow;
 mod pack;
+mod place;
 pub mod pool;
 mod product;
+mod quantize;
 pub mod reduce;
 mod row;
 pub mod softmax;
 mod split;
 mod sum;
 mod tile;
+mod twin;
 mod walk;
 
 use qcc_kernel::Kernel;

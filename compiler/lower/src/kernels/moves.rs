@@ -315,8 +315,8 @@ impl Nest<'_> {
             }
             blocks => (Some(b.rem(task, blocks as i64)), b.div(task, blocks as i64)),
         };
-        let mut from = Addr { buf: x, index: None, offset: self.spec.from.offset as i64 };
-        let mut to = Addr { buf: y, index: None, offset: self.spec.to.offset as i64 };
+        let mut from = Addr { buf: x, index: None, offset: self.spec.from.offset as i64, high: None };
+        let mut to = Addr { buf: y, index: None, offset: self.spec.to.offset as i64, high: None };
         for (i, axis) in self.axes.iter().enumerate().rev() {
             let index = if i == 0 { rest } else { b.rem(rest, axis.size as i64) };
             if i > 0 {

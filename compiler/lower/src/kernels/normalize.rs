@@ -6,6 +6,7 @@ use qcc_kernel::{BinOp, KernelBuilder, UnOp};
 use super::body::Body;
 use super::emit::{Emitter, check};
 use super::layout::{Elem, TensorLayout};
+use super::twin::Twin;
 use super::{Generated, row};
 
 /// A reduction or normalisation over channels.
@@ -71,7 +72,7 @@ pub fn generate(spec: &NormalizeSpec) -> Result<Generated, String> {
                 _ => (BinOp::Add, 0.0),
             };
             let result = row::reduce(&mut b, x.c, from, op, neutral);
-            out.write(&mut b, &place, &[result], 0, 1);
+            out.write(&mut b, &place, &[result], 0, 1, Twin::None);
         }
         NormalizeKind::Layer { epsilon } => {
             let count = b.splat_f32(x.c as f32);

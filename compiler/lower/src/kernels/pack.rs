@@ -5,7 +5,8 @@
 //! order of runs, units, channels. What a run reads beyond its taps is multiplied by zero.
 
 use super::conv::ConvSpec;
-use super::walk::{LANES, Panel, WIDEST};
+use super::walk::{Panel, WIDEST};
+use qcc_kernel::Width;
 
 /// Units of a run computed in one iteration.
 pub const CHUNK: usize = 4;
@@ -84,25 +85,30 @@ impl Taps {
 }
 
 /// Divides the output channels into panels, as wide as possible; where their constants are is left open.
-pub fn panels(spec: &ConvSpec) -> Vec<Panel> {
+///
+/// Where registers are wide, their halves hold channels as long as there are enough, then pixels.
+pub fn panels(spec: &ConvSpec, width: Width) -> Vec<Panel> {
     let outputs = spec.group_outputs();
     let mut panels = Vec::new();
     let mut first = 0;
     while first < outputs {
-        let channels = (outputs - first).min(WIDEST);
+        // Constants of channels that lie apart begin at multiples of their number.
+        let aligned = spec.group == 1 || outputs.is_multiple_of(2 * WIDEST);
+        let apart = width == Width::V256 && aligned && outputs - first >= 2 * WIDEST;
+        let channels = if apart { 2 * WIDEST } else { (outputs - first).min(WIDEST) };
         let (repeat, channel_step, input_step) = match spec.group {
             1 => ((outputs - first) / channels, channels, 0),
             groups => (groups, outputs, spec.group_inputs()),
         };
-        panels.push(Panel { first, channels, repeat, channel_step, input: 0, input_step, offset: 0, stride: 0 });
+        panels.push(Panel { first, channels, apart, repeat, channel_step, input: 0, input_step, offset: 0, stride: 0 });
         first += if spec.group == 1 { repeat * channels } else { channels };
     }
     panels
 }
 
 /// The panels and their packed constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit) -> (Vec<Panel>, Vec<u8>) {
-    let mut panels = panels(spec);
+pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, width: Width) -> (Vec<Panel>, Vec<u8>) {
+    let mut panels = panels(spec, width);
     let mut bytes = Vec::new();
     for panel in &mut panels {
         panel.offset = bytes.len();
@@ -115,10 +121,10 @@ pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit) -> (Vec<Panel>, Vec<u8>) {
 }
 
 fn pack_panel(spec: &ConvSpec, taps: &Taps, unit: Unit, panel: &Panel, first: usize, bytes: &mut Vec<u8>) {
-    let lanes = panel.vectors() * LANES;
+    let lanes: Vec<usize> = panel.lanes().collect();
     let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
     let zero = spec.input_zero + if unit == Unit::Quad { spec.flip() } else { 0 };
-    for lane in 0..lanes {
+    for &lane in &lanes {
         let bias = valid(lane).map_or(0, |o| spec.folded_bias(o, zero));
         bytes.extend_from_slice(&bias.to_le_bytes());
     }
@@ -129,7 +135,7 @@ fn pack_panel(spec: &ConvSpec, taps: &Taps, unit: Unit, panel: &Panel, first: us
     let runs = (0..taps.outer).flat_map(|outer| (0..taps.inner).map(move |inner| (outer, inner)));
     for (outer, inner) in runs {
         for first in (0..taps.run).step_by(unit.codes()) {
-            for lane in 0..lanes {
+            for &lane in &lanes {
                 for k in first..first + unit.codes() {
                     let w = valid(lane).map_or(0, |o| weight(o, outer, inner, k)) as i16;
                     bytes.extend_from_slice(&w.to_le_bytes()[..4 / unit.codes()]);

@@ -4,13 +4,15 @@
 //! rows are clamped to taps inside the input, which repeats elements of the same window, and border columns have their
 //! own code with the taps they have.
 
-use qcc_kernel::{Addr, BinOp, IndexOp, KernelBuilder, Lane, Op, VL, Value};
+use qcc_kernel::{Addr, BinOp, IndexOp, KernelBuilder, Lane, Op, VL, Value, Width};
 
 use super::Generated;
 use super::body::Body;
-use super::emit::{At, Emitter, GROUP, Place, Sums, check};
+use super::emit::{Emitter, GROUP, check};
 use super::layout::{Elem, TensorLayout};
+use super::place::{At, Place, Sums};
 use super::sum;
+use super::twin::Twin;
 
 /// A pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +59,7 @@ const MANY_TAPS: usize = 32;
 ///
 /// # Errors
 /// The reason why there is none: element types, a body that does not fit, a halo too small, a window without taps.
-pub fn generate(spec: &PoolSpec) -> Result<Generated, String> {
+pub fn generate(spec: &PoolSpec, width: Width) -> Result<Generated, String> {
     let core = match (spec.kind, spec.input.elem) {
         (_, Elem::F32) => Elem::F32,
         (PoolKind::Max, code @ (Elem::U8 | Elem::I8)) => code,
@@ -69,7 +71,7 @@ pub fn generate(spec: &PoolSpec) -> Result<Generated, String> {
     let (x, y) = (&spec.input, &spec.output);
     let tasks = if y.is_empty() { 0 } else { y.n * y.h };
     let tasks = u32::try_from(tasks).map_err(|_| format!("{tasks} tasks"))?;
-    let mut b = KernelBuilder::new(&spec.name, tasks);
+    let mut b = KernelBuilder::with_width(&spec.name, tasks, width);
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(core), *y, Vec::new())?;
     let out = match spec.kind {
@@ -84,7 +86,7 @@ pub fn generate(spec: &PoolSpec) -> Result<Generated, String> {
     let place = out.place(&mut b, At { n, y: Some(row), ..At::default() });
     let rows: Vec<Addr> = rows(&mut b, spec, n, row)
         .into_iter()
-        .map(|(index, offset)| Addr { buf: input, index: Some(index), offset })
+        .map(|(index, offset)| Addr { buf: input, index: Some(index), offset, high: None })
         .collect();
     let inside = interior(spec);
     for column in (0..y.w).filter(|c| !inside.contains(c)) {
@@ -206,40 +208,43 @@ fn moved(b: &mut KernelBuilder, taps: &[Addr], by: Value, stride: usize) -> Vec<
 /// All channels of one window.
 fn channels(b: &mut KernelBuilder, spec: &PoolSpec, out: &Emitter<'_>, place: &Place, taps: &[Addr]) {
     let c = spec.output.c;
-    let groups = match spec.kind {
-        PoolKind::Max if taps.len() < MANY_TAPS && spec.input.elem != Elem::F32 => WIDE,
-        _ => 1,
+    let twin = out.channel_twin(Some(spec.input.elem), c);
+    let group = twin.group();
+    let step = match spec.kind {
+        PoolKind::Max if taps.len() < MANY_TAPS && spec.input.elem != Elem::F32 => WIDE * GROUP,
+        _ => group,
     };
-    let step = groups * GROUP;
     let looped = if c / step > 1 { c / step * step } else { 0 };
     if looped > 0 {
         b.loop_((looped / step) as u32, step as i64, |b, first| {
             let taps = moved(b, taps, first, spec.input.elem.bytes());
             let place = out.shift(b, place, At { c: Some(first), ..At::default() });
-            for group in (0..step).step_by(GROUP) {
-                let core = window(b, spec, &taps, group, GROUP);
-                out.write(b, &place, &core, group, GROUP);
+            for first in (0..step).step_by(group) {
+                let core = window(b, spec, &taps, first, group, twin);
+                out.write(b, &place, &core, first, group, twin);
             }
         });
     }
-    for first in (looped..c).step_by(GROUP) {
-        let count = GROUP.min(c - first);
-        let core = window(b, spec, taps, first, count);
-        out.write(b, place, &core, first, count);
+    for first in (looped..c).step_by(group) {
+        let count = group.min(c - first);
+        let twin = out.channel_twin(Some(spec.input.elem), count);
+        let core = window(b, spec, taps, first, count, twin);
+        out.write(b, place, &core, first, count, twin);
     }
 }
 
 /// The core's value for `count` channels from channel `first` on.
-fn window(b: &mut KernelBuilder, spec: &PoolSpec, taps: &[Addr], first: usize, count: usize) -> Vec<Value> {
+fn window(b: &mut KernelBuilder, spec: &PoolSpec, taps: &[Addr], first: usize, count: usize, twin: Twin) -> Vec<Value> {
     let elem = spec.input.elem;
     let taps = taps.iter().map(|tap| tap.plus((first * elem.bytes()) as i64));
     match spec.kind {
         PoolKind::Max if elem == Elem::F32 => {
             let lowest = b.splat_f32(f32::NEG_INFINITY);
-            let init = vec![lowest; count.div_ceil(4)];
+            let init = vec![lowest; twin.vectors(count)];
             taps.fold(init, |best, tap| {
                 let load = |(v, &best): (usize, &Value)| {
-                    let x = b.load(Lane::F32, VL, tap.plus((VL * v) as i64));
+                    let high = twin.numbers(&spec.input, true);
+                    let x = b.load(Lane::F32, VL, Addr { high, ..tap.plus(twin.number_step() * v as i64) });
                     b.binary(BinOp::Max, x, best)
                 };
                 best.iter().enumerate().map(load).collect()
@@ -248,21 +253,23 @@ fn window(b: &mut KernelBuilder, spec: &PoolSpec, taps: &[Addr], first: usize, c
         PoolKind::Max => {
             let op = if elem == Elem::U8 { BinOp::MaxU } else { BinOp::Max };
             let best = taps.fold(None, |best, tap| {
-                let codes = b.load(Lane::I8, count.next_power_of_two(), tap);
+                let tap = Addr { high: twin.codes(&spec.input, true), ..tap };
+                let codes = b.load(Lane::I8, twin.low(count).next_power_of_two(), tap);
                 Some(best.map_or(codes, |best| b.binary(op, best, codes)))
             });
             best.into_iter().collect()
         }
         PoolKind::Sum { zero_point } => {
             let taps: Vec<Addr> = taps.collect();
+            let channels = sum::Channels { layout: &spec.input, count, twin };
             let mut total: Option<Vec<Value>> = None;
             for part in taps.chunks(sum::PARTIAL) {
-                let mut partial = sum::terms(b, elem, part[0], count);
+                let mut partial = sum::terms(b, channels, part[0]);
                 for &tap in &part[1..] {
-                    let terms = sum::terms(b, elem, tap, count);
+                    let terms = sum::terms(b, channels, tap);
                     partial = sum::add(b, &partial, &terms);
                 }
-                let wide = sum::widened(b, elem, &partial, count);
+                let wide = sum::widened(b, channels, &partial);
                 total = Some(total.map_or_else(|| wide.clone(), |total| sum::add(b, &total, &wide)));
             }
             let total = total.unwrap_or_default();

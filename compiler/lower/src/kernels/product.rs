@@ -5,7 +5,7 @@ use qcc_kernel::{KernelBuilder, Value};
 use super::conv::{ConvSpec, Target};
 use super::pack::{Taps, Unit, pack};
 use super::tile::{Tile, accumulate, pixels_for};
-use super::walk::{self, Core, Cursor, Panel};
+use super::walk::{self, Core, Cursor, Panel, Pixels};
 use super::{Generated, grouped};
 
 /// The kernel of any convolution.
@@ -18,12 +18,12 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let unit = if target.dot4 && signed { Unit::Quad } else { Unit::Pair };
     if unit == Unit::Pair
         && signed
-        && let Some(generated) = grouped::generate(spec, &taps)
+        && let Some(generated) = grouped::generate(spec, &taps, target.width)
     {
         return generated;
     }
-    let (panels, constants) = pack(spec, &taps, unit);
-    walk::generate(spec, &Product { spec, taps, unit }, &panels, constants)
+    let (panels, constants) = pack(spec, &taps, unit, target.width);
+    walk::generate(spec, &Product { spec, taps, unit }, &panels, constants, target.width)
 }
 
 struct Product<'s> {
@@ -34,12 +34,12 @@ struct Product<'s> {
 
 impl Core for Product<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(self.unit, panel.vectors())
+        pixels_for(self.unit, panel)
     }
 
-    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value> {
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
         let pixel_step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
         let (taps, unit, elem) = (self.taps, self.unit, self.spec.input.elem);
-        accumulate(b, &Tile { taps, unit, elem, pixel_step, vectors: panel.vectors(), pixels }, x, w)
+        accumulate(b, &Tile { taps, unit, elem, pixel_step, panel, pixels }, x, w)
     }
 }

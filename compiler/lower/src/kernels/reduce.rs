@@ -1,11 +1,12 @@
 //! Sums over all pixels of each image: the core of global average pooling, in I32 for codes and in F32 for floats.
 
-use qcc_kernel::{Addr, BinOp, KernelBuilder, Value};
+use qcc_kernel::{Addr, BinOp, KernelBuilder, Value, Width};
 
 use super::Generated;
 use super::body::Body;
-use super::emit::{At, Emitter, GROUP, check};
+use super::emit::{Emitter, GROUP, check};
 use super::layout::{Elem, TensorLayout};
+use super::place::At;
 use super::sum::{self, PARTIAL};
 
 /// A reduction of `[n, h, w, c]` to `[n, 1, 1, c]`.
@@ -30,7 +31,7 @@ const CHANNELS: usize = 2 * GROUP;
 ///
 /// # Errors
 /// The reason why there is none: element types, shapes or a body that does not fit.
-pub fn generate(spec: &ReduceSpec) -> Result<Generated, String> {
+pub fn generate(spec: &ReduceSpec, width: Width) -> Result<Generated, String> {
     let (x, y) = (&spec.input, &spec.output);
     let core = match x.elem {
         Elem::F32 => Elem::F32,
@@ -46,7 +47,7 @@ pub fn generate(spec: &ReduceSpec) -> Result<Generated, String> {
     }
     let per_image = y.c.div_ceil(CHANNELS);
     let tasks = u32::try_from(y.n * per_image).map_err(|_| format!("{} images", y.n))?;
-    let mut b = KernelBuilder::new(&spec.name, tasks);
+    let mut b = KernelBuilder::with_width(&spec.name, tasks, width);
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(core), *y, Vec::new())?;
     let out = out.with_core_within(sum::largest(x.elem, spec.zero_point, [x.h, x.w]));
@@ -65,11 +66,14 @@ pub fn generate(spec: &ReduceSpec) -> Result<Generated, String> {
             let image = b.mul(n, x.image_stride() as i64);
             at = b.index_add(at, image);
         }
-        let from = Addr { buf: input, index: Some(at), offset: x.offset(0, 0) as i64 };
-        let sums = pixels(b, spec, from, count);
-        for (group, core) in sums.chunks(GROUP / 4).enumerate() {
-            let first = group * GROUP;
-            out.write(b, &place, core, first, GROUP.min(count - first));
+        let from = Addr { buf: input, index: Some(at), offset: x.offset(0, 0) as i64, high: None };
+        let twin = out.channel_twin(Some(x.elem), count);
+        let group = twin.group();
+        for first in (0..count).step_by(group) {
+            let count = group.min(count - first);
+            let channels = sum::Channels { layout: x, count, twin };
+            let sums = pixels(b, spec, from.plus((first * x.elem.bytes()) as i64), channels);
+            out.write(b, &place, &sums, first, count, twin);
         }
     };
     match (full, rest) {
@@ -80,13 +84,13 @@ pub fn generate(spec: &ReduceSpec) -> Result<Generated, String> {
     Ok(out.finish(b))
 }
 
-/// The sums of `count` channels over all pixels of the image at `from`, as vectors of four lanes.
-fn pixels(b: &mut KernelBuilder, spec: &ReduceSpec, from: Addr, count: usize) -> Vec<Value> {
+/// The sums of channels over all pixels of the image at `from`.
+fn pixels(b: &mut KernelBuilder, spec: &ReduceSpec, from: Addr, channels: sum::Channels<'_>) -> Vec<Value> {
     let x = &spec.input;
     let contiguous = x.halo.left + x.halo.right == 0;
     let (rows, columns) = if contiguous { (1, x.h * x.w) } else { (x.h, x.w) };
     let zero = if x.elem == Elem::F32 { b.splat_f32(0.0) } else { b.splat_i32(0) };
-    let total = vec![zero; count.div_ceil(4)];
+    let total = vec![zero; channels.twin.vectors(channels.count)];
     if x.h * x.w == 0 {
         return total;
     }
@@ -98,10 +102,10 @@ fn pixels(b: &mut KernelBuilder, spec: &ReduceSpec, from: Addr, count: usize) ->
         if parts > 0 {
             total = b.loop_carried(parts as u32, PARTIAL as i64 * stride, &total, |b, at, total| {
                 let from = offset(b, from, at);
-                partial(b, spec, from, PARTIAL, count, total)
+                partial(b, channels, from, PARTIAL, total)
             });
         }
-        partial(b, spec, from.plus(parts as i64 * PARTIAL as i64 * stride), rest, count, &total)
+        partial(b, channels, from.plus(parts as i64 * PARTIAL as i64 * stride), rest, &total)
     });
     let constant = (x.h * x.w) as i32 * spec.zero_point;
     if x.elem == Elem::F32 { total } else { sum::less(b, total, constant) }
@@ -110,23 +114,21 @@ fn pixels(b: &mut KernelBuilder, spec: &ReduceSpec, from: Addr, count: usize) ->
 /// `total` and the partial sum over `columns` pixels.
 fn partial(
     b: &mut KernelBuilder,
-    spec: &ReduceSpec,
+    channels: sum::Channels<'_>,
     from: Addr,
     columns: usize,
-    count: usize,
     total: &[Value],
 ) -> Vec<Value> {
     if columns == 0 {
         return total.to_vec();
     }
-    let elem = spec.input.elem;
-    let zeros = sum::zeros(b, elem, count);
-    let partial = b.loop_carried(columns as u32, spec.input.pixel_stride() as i64, &zeros, |b, at, sums| {
+    let zeros = sum::zeros(b, channels);
+    let partial = b.loop_carried(columns as u32, channels.layout.pixel_stride() as i64, &zeros, |b, at, sums| {
         let addr = offset(b, from, at);
-        let terms = sum::terms(b, elem, addr, count);
+        let terms = sum::terms(b, channels, addr);
         sum::add(b, sums, &terms)
     });
-    let wide = sum::widened(b, elem, &partial, count);
+    let wide = sum::widened(b, channels, &partial);
     total.iter().zip(&wide).map(|(&t, &w)| b.binary(BinOp::Add, t, w)).collect()
 }
 

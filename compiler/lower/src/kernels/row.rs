@@ -5,8 +5,10 @@
 
 use qcc_kernel::{Addr, BinOp, Buf, KernelBuilder, Lane, Op, VL, Value};
 
-use super::emit::{At, Emitter, GROUP, Place};
+use super::emit::{Emitter, GROUP};
 use super::layout::TensorLayout;
+use super::place::{At, Place};
+use super::twin::Twin;
 
 /// Byte offset within a row: a scalar and a constant.
 pub type Within = (Option<Value>, i64);
@@ -28,7 +30,7 @@ pub fn of_task(b: &mut KernelBuilder, out: &Emitter<'_>, input: Buf, x: &TensorL
         let bytes = b.mul(coordinate, stride as i64);
         index = b.index_add(index, bytes);
     }
-    (place, Addr { buf: input, index: Some(index), offset: x.offset(0, 0) as i64 })
+    (place, Addr { buf: input, index: Some(index), offset: x.offset(0, 0) as i64, high: None })
 }
 
 /// Folds the `c` floats at `from`; the lanes are not combined yet.
@@ -86,7 +88,7 @@ pub fn write(
                 each(b, x)
             })
             .collect();
-        out.write(b, place, &core, first, count);
+        out.write(b, place, &core, first, count, Twin::None);
     };
     let (full, rest) = (c / GROUP, c % GROUP);
     if full > 0 {

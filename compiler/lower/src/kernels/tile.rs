@@ -4,7 +4,7 @@ use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, UnOp, VL, Value};
 
 use super::layout::Elem;
 use super::pack::{CHUNK, Taps, Unit};
-use super::walk::Cursor;
+use super::walk::{Cursor, Panel, Pixels};
 
 /// Chunks of all runs together up to which loops over the taps are unrolled. Beyond, code generation takes milliseconds
 /// and the kernel gains nothing; a chunk of quads is larger.
@@ -17,7 +17,7 @@ const fn unrolled_chunks(unit: Unit) -> usize {
 
 /// What all tiles of a kernel have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Tile {
+pub struct Tile<'p> {
     /// The taps of each window.
     pub taps: Taps,
     /// What is multiplied at once.
@@ -26,18 +26,19 @@ pub struct Tile {
     pub elem: Elem,
     /// Bytes between the windows of adjacent output pixels.
     pub pixel_step: i64,
-    /// Registers of accumulators for each pixel.
-    pub vectors: usize,
-    /// Pixels.
-    pub pixels: usize,
+    /// The output channels.
+    pub panel: &'p Panel,
+    /// The output pixels.
+    pub pixels: Pixels,
 }
 
-/// Pixels of a tile with that many registers of accumulators a pixel: what fits the registers, and is enough to hide the
-/// latency of the products.
-pub const fn pixels_for(unit: Unit, vectors: usize) -> usize {
-    match (unit, vectors) {
+/// Registers of pixels of a tile for a panel: what fits the registers, and is enough to hide the latency of the products.
+pub fn pixels_for(unit: Unit, panel: &Panel) -> usize {
+    match (unit, panel.vectors()) {
         (Unit::Pair, 1) => 6,
         (Unit::Pair, 2) => 4,
+        // Weights are read where they are multiplied: they need no registers.
+        (Unit::Pair, _) if panel.apart => 3,
         (Unit::Pair, 3) => 3,
         (Unit::Pair, _) => 2,
         (Unit::Quad, 1) => 8,
@@ -49,14 +50,12 @@ pub const fn pixels_for(unit: Unit, vectors: usize) -> usize {
 
 /// The accumulators of the windows that start at `x`, pixel by pixel, beginning with the biases at `w`; the weights
 /// follow the biases.
-pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> Vec<Value> {
+pub fn accumulate(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor, w: Cursor) -> Vec<Value> {
     let taps = &tile.taps;
-    let bias: Vec<Value> =
-        (0..tile.vectors).map(|v| b.load(Lane::I32, VL, w.buf.at(w.at, w.offset + (v * VL) as i64))).collect();
-    let acc: Vec<Value> = (0..tile.pixels).flat_map(|_| bias.iter().copied()).collect();
-    let w = w.plus((tile.vectors * VL) as i64);
+    let acc = biases(b, tile.panel, tile.pixels, w);
+    let unit_bytes = (tile.panel.vectors() * tile.panel.register()) as i64;
+    let w = w.plus(unit_bytes);
     let units = taps.units(tile.unit);
-    let unit_bytes = (tile.vectors * VL) as i64;
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);
     let unrolled = unrolled_chunks(tile.unit);
@@ -85,6 +84,13 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile, x: Cursor, w: Cursor) -> V
             multiply(b, tile, x.plus(done * chunk.x_step), w.plus(done * chunk.w_step), acc, units % CHUNK)
         })
     })
+}
+
+/// The accumulators before the first product: the biases at `w`.
+pub fn biases(b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, w: Cursor) -> Vec<Value> {
+    let bias = |v: usize| w.plus((v * panel.register()) as i64).addr();
+    let bias: Vec<Value> = (0..panel.vectors()).map(|v| b.load(Lane::I32, VL, bias(v))).collect();
+    bias.repeat(pixels.registers())
 }
 
 /// One level of the loops over taps.
@@ -126,7 +132,7 @@ impl Level {
 /// Adds the products of `pairs` (at most four) pairs of codes per pixel.
 fn multiply_pairs(
     b: &mut KernelBuilder,
-    tile: &Tile,
+    tile: &Tile<'_>,
     x: Cursor,
     w: Cursor,
     mut acc: Vec<Value>,
@@ -135,24 +141,30 @@ fn multiply_pairs(
     if pairs == 0 {
         return acc;
     }
-    // A register of weights is loaded when it is first needed and serves a few pixels: eight accumulators, their codes,
-    // weights, a broadcast and a product then fit sixteen registers.
-    let shared = if tile.vectors == 1 { 3 } else { 2 };
-    for first in (0..tile.pixels).step_by(shared) {
-        let pixels = first..tile.pixels.min(first + shared);
-        let codes: Vec<Value> = pixels.clone().map(|p| load(b, tile, x.plus(p as i64 * tile.pixel_step))).collect();
+    let (vectors, places) = (tile.panel.vectors(), tile.pixels.places().collect::<Vec<_>>());
+    // A register of weights serves a few pixels: eight accumulators, their codes, two broadcasts, weights and a product then
+    // fit sixteen registers. Where whole registers of weights lie in memory, the products read them there.
+    let shared = match vectors {
+        _ if tile.panel.apart => 1,
+        1 => 3,
+        _ => 2,
+    };
+    for first in (0..places.len()).step_by(shared) {
+        let pixels = first..places.len().min(first + shared);
+        let codes: Vec<Value> = pixels.clone().map(|p| load(b, tile, x.pixel(places[p], tile.pixel_step))).collect();
         for pair in 0..pairs {
-            let mut weights = Vec::new();
-            for (p, &code) in pixels.clone().zip(&codes) {
-                let two = b.broadcast_lane(code, pair as u8);
-                let two = b.unary(UnOp::Bitcast(Lane::I16), two);
-                for v in 0..tile.vectors {
-                    if weights.len() == v {
-                        let offset = w.offset + ((pair * tile.vectors + v) * VL) as i64;
-                        weights.push(b.load(Lane::I16, VL, w.buf.at(w.at, offset)));
-                    }
-                    let at = p * tile.vectors + v;
-                    acc[at] = b.madd16_acc(acc[at], two, weights[v]);
+            let twos: Vec<Value> = codes
+                .iter()
+                .map(|&code| {
+                    let two = b.broadcast_lane(code, pair as u8);
+                    b.unary(UnOp::Bitcast(Lane::I16), two)
+                })
+                .collect();
+            for v in 0..vectors {
+                let weights = b.load(Lane::I16, VL, weight(tile, w, pair, v).addr());
+                for (p, &two) in pixels.clone().zip(&twos) {
+                    let at = p * vectors + v;
+                    acc[at] = b.madd16_acc(acc[at], two, weights);
                 }
             }
         }
@@ -160,9 +172,14 @@ fn multiply_pairs(
     acc
 }
 
+/// Where the weights of a unit for a register of channels are.
+fn weight(tile: &Tile<'_>, w: Cursor, unit: usize, v: usize) -> Cursor {
+    w.plus(((unit * tile.panel.vectors() + v) * tile.panel.register()) as i64)
+}
+
 /// Eight codes as i16, two to a 32-bit lane.
-fn load(b: &mut KernelBuilder, tile: &Tile, x: Cursor) -> Value {
-    let addr = x.buf.at(x.at, x.offset);
+fn load(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor) -> Value {
+    let addr = x.addr();
     let wide = match tile.elem {
         Elem::I8 => b.load_widen_s(Lane::I8, addr),
         _ => b.load_widen_u(Lane::I8, addr),
@@ -173,37 +190,36 @@ fn load(b: &mut KernelBuilder, tile: &Tile, x: Cursor) -> Value {
 /// Adds the products of a few quads of codes per pixel.
 fn multiply_quads(
     b: &mut KernelBuilder,
-    tile: &Tile,
+    tile: &Tile<'_>,
     x: Cursor,
     w: Cursor,
     mut acc: Vec<Value>,
     quads: usize,
 ) -> Vec<Value> {
+    let (vectors, places) = (tile.panel.vectors(), tile.pixels.places().collect::<Vec<_>>());
     for quad in 0..quads {
         let codes = |b: &mut KernelBuilder, p: usize| {
-            let offset = x.offset + p as i64 * tile.pixel_step + (quad * Unit::Quad.codes()) as i64;
-            let codes = b.broadcast32(Lane::I8, x.buf.at(x.at, offset));
+            let x = x.pixel(places[p], tile.pixel_step).plus((quad * Unit::Quad.codes()) as i64);
+            let codes = b.broadcast32(Lane::I8, x.addr());
             flipped(b, tile.elem, codes)
         };
-        let weights = |b: &mut KernelBuilder, v: usize| {
-            b.load(Lane::I8, VL, w.buf.at(w.at, w.offset + ((quad * tile.vectors + v) * VL) as i64))
-        };
+        let weights = |b: &mut KernelBuilder, v: usize| b.load(Lane::I8, VL, weight(tile, w, quad, v).addr());
         // The fewer of the two are held, the others pass by.
-        if tile.pixels <= tile.vectors {
-            let held: Vec<Value> = (0..tile.pixels).map(|p| codes(b, p)).collect();
-            for v in 0..tile.vectors {
+        if places.len() <= vectors {
+            let held: Vec<Value> = (0..places.len()).map(|p| codes(b, p)).collect();
+            for v in 0..vectors {
                 let weights = weights(b, v);
                 for (p, &codes) in held.iter().enumerate() {
-                    let at = p * tile.vectors + v;
+                    let at = p * vectors + v;
                     acc[at] = b.op(Op::Dot4 { acc: acc[at], a: codes, b: weights });
                 }
             }
         } else {
-            let held: Vec<Value> = (0..tile.vectors).map(|v| weights(b, v)).collect();
-            for p in 0..tile.pixels {
+            let held: Vec<Value> = (0..vectors).map(|v| weights(b, v)).collect();
+            for p in 0..places.len() {
                 let codes = codes(b, p);
                 for (v, &weights) in held.iter().enumerate() {
-                    let at = p * tile.vectors + v;
+                    let at = p * vectors + v;
                     acc[at] = b.op(Op::Dot4 { acc: acc[at], a: codes, b: weights });
                 }
             }

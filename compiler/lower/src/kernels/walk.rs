@@ -3,18 +3,20 @@
 //! What happens in a tile is the business of a [`Core`]; the walk tells it where the tile's windows and constants are and
 //! hands the accumulators to the body.
 
-use qcc_kernel::{Buf, KernelBuilder, Value};
+use qcc_kernel::{Addr, Buf, KernelBuilder, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
-use super::emit::{At, Emitter, Place, flatten};
+use super::emit::{Emitter, GROUP};
 use super::layout::Elem;
+use super::place::{At, Place, flatten};
 use super::split::{Split, flat_rows, split};
+use super::twin::Twin;
 
-/// Output channels of the widest panel.
-pub const WIDEST: usize = 16;
+/// Output channels of the widest panel that has one half of a register for four channels.
+pub const WIDEST: usize = GROUP;
 
-/// Output channels in one register of accumulators.
+/// Output channels in one half of a register of accumulators.
 pub const LANES: usize = 4;
 
 /// Output channels computed side by side; `repeat` such panels follow each other.
@@ -22,8 +24,11 @@ pub const LANES: usize = 4;
 pub struct Panel {
     /// First output channel.
     pub first: usize,
-    /// Output channels, at most [`WIDEST`].
+    /// Output channels, at most [`WIDEST`], or twice as many if they lie apart.
     pub channels: usize,
+    /// Whether the high halves of registers hold the channels from [`WIDEST`] on. In other panels of a wide kernel they
+    /// hold the same channels of another pixel.
+    pub apart: bool,
     /// Panels like this one.
     pub repeat: usize,
     /// Output channels from one to the next.
@@ -41,7 +46,41 @@ pub struct Panel {
 impl Panel {
     /// Registers of accumulators for one pixel.
     pub fn vectors(&self) -> usize {
-        self.channels.div_ceil(LANES)
+        self.channels.min(WIDEST).div_ceil(LANES)
+    }
+
+    /// Bytes of constants for one register.
+    pub fn register(&self) -> usize {
+        if self.apart { 2 * VL } else { VL }
+    }
+
+    /// The channels of the panel as registers hold them: for each register those of its low half, then those of its high
+    /// half if that has channels of its own. Some may lie beyond the panel.
+    pub fn lanes(&self) -> impl Iterator<Item = usize> + use<> {
+        let halves = if self.apart { 2 } else { 1 };
+        let half = move |v: usize, h: usize| (0..LANES).map(move |i| h * WIDEST + v * LANES + i);
+        (0..self.vectors()).flat_map(move |v| (0..halves).flat_map(move |h| half(v, h)))
+    }
+}
+
+/// The pixels of a tile: each register holds one, or two neighbours in its halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pixels {
+    count: usize,
+    each: usize,
+}
+
+impl Pixels {
+    /// Registers, for each register of channels.
+    pub fn registers(self) -> usize {
+        self.count.div_ceil(self.each)
+    }
+
+    /// For each register the distance of its pixel from the first one, and that of its high half's pixel from its own.
+    pub fn places(self) -> impl Iterator<Item = (usize, Option<usize>)> {
+        (0..self.count)
+            .step_by(self.each)
+            .map(move |p| (p, (p + self.each <= self.count && self.each == 2).then_some(1)))
     }
 }
 
@@ -54,9 +93,21 @@ pub struct Cursor {
     pub at: Value,
     /// Known at generation.
     pub offset: i64,
+    /// Bytes from the low half of a register to its high half, if that is not the same.
+    pub high: Option<i64>,
 }
 
 impl Cursor {
+    /// The address itself.
+    pub fn addr(self) -> Addr {
+        Addr { high: self.high, ..self.buf.at(self.at, self.offset) }
+    }
+
+    /// The place of a register's pixel, `step` bytes from one to the next.
+    pub fn pixel(self, (distance, high): (usize, Option<usize>), step: i64) -> Cursor {
+        Cursor { high: high.map(|by| by as i64 * step), ..self.plus(distance as i64 * step) }
+    }
+
     /// The address `bytes` further.
     pub fn plus(self, bytes: i64) -> Cursor {
         Cursor { offset: self.offset + bytes, ..self }
@@ -70,20 +121,26 @@ impl Cursor {
 
 /// What is computed in a tile.
 pub trait Core {
-    /// Pixels of a tile as wide as this panel.
+    /// Registers of pixels of a tile as wide as this panel.
     fn pixels(&self, panel: &Panel) -> usize;
 
-    /// The accumulators of `pixels` windows of the panel, pixel by pixel. The first window starts at `x`, its constants
-    /// at `w`.
-    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: usize, x: Cursor, w: Cursor) -> Vec<Value>;
+    /// The accumulators of the windows of a tile, one register of pixels after the other. The first window starts at `x`,
+    /// its constants at `w`.
+    fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value>;
 }
 
 /// The kernel that computes the panels with a core.
 ///
 /// # Errors
 /// A body that does not fit the output.
-pub fn generate(spec: &ConvSpec, core: &dyn Core, panels: &[Panel], constants: Vec<u8>) -> Result<Generated, String> {
-    let walk = Walk::of(spec, core.pixels(&panels[0]));
+pub fn generate(
+    spec: &ConvSpec,
+    core: &dyn Core,
+    panels: &[Panel],
+    constants: Vec<u8>,
+    width: Width,
+) -> Result<Generated, String> {
+    let walk = Walk::of(spec, core.pixels(&panels[0]) * pixels_each(&panels[0], width));
     let (body, output) = match &walk.flat {
         Some((body, output)) => (body, *output),
         None => (&spec.body, spec.output),
@@ -91,11 +148,11 @@ pub fn generate(spec: &ConvSpec, core: &dyn Core, panels: &[Panel], constants: V
     let split = split(spec.macs(), walk.rows, panels[0].repeat, constants.len());
     // The smaller panels behind the first ones form one block of their own each.
     let panel_blocks = if split.panel_blocks > 1 { split.panel_blocks + panels.len() - 1 } else { 1 };
-    let mut b = KernelBuilder::new(name(spec), (split.row_blocks * panel_blocks) as u32);
+    let mut b = KernelBuilder::with_width(name(spec), (split.row_blocks * panel_blocks) as u32, width);
     let x = b.input("x", spec.input.bytes());
     let out = Emitter::new(&mut b, body, Some(Elem::I32), output, constants)?;
     let out = out.with_core_within(spec.largest_accumulator());
-    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, out: &out };
+    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, out: &out, width };
     let task = b.task();
     if panel_blocks == 1 {
         kernel.all(&mut b, task);
@@ -105,6 +162,11 @@ pub fn generate(spec: &ConvSpec, core: &dyn Core, panels: &[Panel], constants: V
         kernel.some(&mut b, rows, block, 0);
     }
     Ok(out.finish(b))
+}
+
+/// Pixels in one register.
+fn pixels_each(panel: &Panel, width: Width) -> usize {
+    if panel.apart { 1 } else { width.halves() }
 }
 
 fn name(spec: &ConvSpec) -> String {
@@ -146,6 +208,7 @@ struct Kernel<'s> {
     panels: &'s [Panel],
     x: Buf,
     out: &'s Emitter<'s>,
+    width: Width,
 }
 
 /// A panel of a kernel at work.
@@ -209,7 +272,7 @@ impl Kernel<'_> {
 
     /// `columns` pixels of row `row`.
     fn row(&self, b: &mut KernelBuilder, row: Value, columns: usize, current: Current<'_>) {
-        let pixels = self.core.pixels(current.panel);
+        let pixels = self.core.pixels(current.panel) * pixels_each(current.panel, self.width);
         let (tiles, rest) = (columns / pixels, columns % pixels);
         let start = self.start(b, row, current);
         if tiles > 0 {
@@ -229,10 +292,16 @@ impl Kernel<'_> {
             x = x.moved(b, across);
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
         }
+        let pixels = Pixels { count: pixels, each: pixels_each(panel, self.width) };
         let acc = self.core.accumulate(b, panel, pixels, x, start.w);
-        debug_assert_eq!(acc.len(), pixels * panel.vectors());
-        for (p, acc) in acc.chunks(panel.vectors()).enumerate() {
-            self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels);
+        debug_assert_eq!(acc.len(), pixels.registers() * panel.vectors());
+        for ((p, high), acc) in pixels.places().zip(acc.chunks(panel.vectors())) {
+            let twin = match high {
+                _ if panel.apart => Twin::Channels,
+                Some(by) => Twin::Pixel(by as i64),
+                None => Twin::None,
+            };
+            self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels, twin);
         }
     }
 
@@ -263,8 +332,13 @@ impl Kernel<'_> {
         }
         let w = b.mul(number, panel.stride as i64);
         Start {
-            x: Cursor { buf: self.x, at: x, offset: spec.input_origin() + panel.input as i64 },
-            w: Cursor { buf: self.out.constants(), at: w, offset: panel.offset as i64 },
+            x: Cursor { buf: self.x, at: x, offset: spec.input_origin() + panel.input as i64, high: None },
+            w: Cursor {
+                buf: self.out.constants(),
+                at: w,
+                offset: panel.offset as i64,
+                high: panel.apart.then_some(VL as i64),
+            },
             place: self.out.place(b, at),
         }
     }

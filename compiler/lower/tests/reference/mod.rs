@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use qcc_jit::{CpuFeatures, compile};
-use qcc_kernel::{interpret, verify};
+use qcc_kernel::{Width, interpret, verify};
 use qcc_lower::kernels::body::{Body, Compare, Fn1, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::layout::{Elem, TensorLayout};
 use qcc_lower::kernels::{Arg, Generated};
@@ -189,6 +189,23 @@ pub fn run_tensors(
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     let operands: Vec<&[u8]> = operands.iter().map(Vec::as_slice).collect();
     read_back(&run(generated, &inputs, &operands, output.bytes()), output)
+}
+
+/// The kernel of a specification for registers of both widths.
+pub fn widths(generate: impl Fn(Width) -> Result<Generated, String>) -> [Generated; 2] {
+    [Width::V128, Width::V256].map(|width| generate(width).unwrap_or_else(|why| panic!("{width:?}: {why}")))
+}
+
+/// Runs the kernels of both widths, which give the same bits.
+pub fn run_widths(
+    generated: &[Generated; 2],
+    inputs: &[(&Tensor, &TensorLayout, u8)],
+    operands: &[(&Tensor, &TensorLayout)],
+    output: &TensorLayout,
+) -> Tensor {
+    let [narrow, wide] = [0, 1].map(|i| run_tensors(&generated[i], inputs, operands, output));
+    assert!(narrow.bytes() == wide.bytes(), "the widths differ\n{}", generated[1].kernel);
+    narrow
 }
 
 /// Infers and evaluates an operator.

@@ -8,6 +8,7 @@ use qcc::{batch, example, inputs, measure, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_egraph::Report;
 use qcc_ir::{Bindings, Graph, Node};
+use qcc_kernel::Width;
 use qcc_kernel::program::{Action, Program};
 use qcc_lower::Target;
 use qcc_session::{Engine, StepTime, artifact};
@@ -59,6 +60,8 @@ enum TargetName {
     Host,
     /// Any CPU with 128-bit vectors
     Baseline,
+    /// CPUs with 256-bit vectors
+    Avx2,
     /// CPUs with a dot product of bytes (VNNI)
     Vnni,
 }
@@ -67,8 +70,9 @@ impl From<TargetName> for Target {
     fn from(name: TargetName) -> Target {
         match name {
             TargetName::Host => Target::host(),
-            TargetName::Baseline => Target { dot4: false },
-            TargetName::Vnni => Target { dot4: true },
+            TargetName::Baseline => Target { dot4: false, width: Width::V128 },
+            TargetName::Avx2 => Target { dot4: false, width: Width::V256 },
+            TargetName::Vnni => Target { dot4: true, width: Width::V128 },
         }
     }
 }

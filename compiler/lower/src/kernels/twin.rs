@@ -1,0 +1,77 @@
+//! What the high halves of wide registers hold, beside the low ones.
+
+use super::emit::GROUP;
+use super::layout::TensorLayout;
+
+/// What the high half of each register holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twin {
+    /// Nothing of its own: registers are narrow, or the high half repeats the low one.
+    None,
+    /// The channels [`GROUP`] further. Groups begin at multiples of two groups.
+    Channels,
+    /// The four channels behind those of the low half: registers of eight consecutive numbers. Not for codes.
+    Numbers,
+    /// The same channels of the pixel that many columns to the right.
+    Pixel(i64),
+}
+
+impl Twin {
+    /// The channels of a write of `count` channels that registers hold in their low halves, at most.
+    pub fn low(self, count: usize) -> usize {
+        match self {
+            Twin::None | Twin::Pixel(_) => count,
+            Twin::Channels => count.min(GROUP),
+            Twin::Numbers => count.div_ceil(2),
+        }
+    }
+
+    /// Registers of four-byte numbers for `count` channels.
+    pub fn vectors(self, count: usize) -> usize {
+        match self {
+            Twin::None | Twin::Pixel(_) => count.div_ceil(4),
+            Twin::Channels => count.min(GROUP).div_ceil(4),
+            Twin::Numbers => count.div_ceil(8),
+        }
+    }
+
+    /// Channels of the largest write.
+    pub fn group(self) -> usize {
+        match self {
+            Twin::None | Twin::Pixel(_) => GROUP,
+            Twin::Channels | Twin::Numbers => 2 * GROUP,
+        }
+    }
+
+    /// Bytes from one register of consecutive four-byte numbers to the next.
+    pub fn number_step(self) -> i64 {
+        if self == Twin::Numbers { 32 } else { 16 }
+    }
+
+    /// Bytes from the numbers of the low half to those of the high one, in a tensor; as the output has it `across`.
+    pub fn numbers(self, layout: &TensorLayout, across: bool) -> Option<i64> {
+        match self {
+            Twin::None => None,
+            Twin::Channels => Some(4 * GROUP as i64),
+            Twin::Numbers => Some(16),
+            Twin::Pixel(_) => self.pixel(layout, across),
+        }
+    }
+
+    /// The same for codes.
+    pub fn codes(self, layout: &TensorLayout, across: bool) -> Option<i64> {
+        match self {
+            Twin::Channels => Some(GROUP as i64),
+            Twin::None | Twin::Numbers => None,
+            Twin::Pixel(_) => self.pixel(layout, across),
+        }
+    }
+
+    /// The same for what is there once for all channels. `across` says whether the tensor has all columns.
+    pub fn pixel(self, layout: &TensorLayout, across: bool) -> Option<i64> {
+        match self {
+            Twin::Pixel(columns) if across => Some(columns * layout.pixel_stride() as i64),
+            _ => None,
+        }
+    }
+}
