@@ -88,6 +88,6 @@ mod tests {
         assert_eq!(Columns::Utf16.position(text, 9), Position { line: 1, character: 2 });
         assert_eq!(Columns::Utf8.position(text, 9), Position { line: 1, character: 4 });
         assert_eq!(Columns::Utf8.offset(text, Position { line: 9, character: 9 }), text.len());
-        assert_eq!(Columns::Utf8.offset(text, Position { line: 2, character: 9 }), 11);
+        assert_eq!(Columns::Utf8.offset(text, Position { line: 2, character: 9 }), 12);
     }
 }

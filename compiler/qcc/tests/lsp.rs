@@ -22,7 +22,7 @@ class costly { Sigmoid, Tanh }
 
 /// HardSwish written as its formula is HardSwish.
 @real
-rule hard-swish in fuse:
+rule spelled-swish in fuse:
   Div(Mul(x, Clip(Add(x, 3.0), 0.0, 6.0)), 6.0) => HardSwish(x)
   if flat(x) else \"it has many axes\"
 
@@ -37,7 +37,7 @@ test \"the formula is one operator\" {
     shifted = Add(x, 3.0)
     return Div(Mul(x, Clip(shifted, 0.0, 6.0)), 6.0)
   }
-  expect fired hard-swish >= 1, count(HardSwish) == 1
+  expect fired spelled-swish >= 1, count(HardSwish) == 1
 }
 test \"a shape known at run time stays\" {
   graph(x: f32[2,8], s: i64[1]) { return Tanh(Reshape(x, i64 [16])) }
@@ -296,7 +296,7 @@ fn names_are_explained_and_lead_to_their_definitions() {
         let line = text_there.lines().position(|line| line.contains(target)).expect("it is there");
         assert_eq!(found["range"]["start"]["line"], line, "`{place}` leads to {found}");
     };
-    leads("hard-swish >=", 0, "swish.rules", &text, "rule hard-swish in");
+    leads("spelled-swish >=", 0, "swish.rules", &text, "rule spelled-swish in");
     leads("costly(Reshape", 0, "swish.rules", &text, "class costly");
     leads("flat(x)", 0, "swish.rules", &text, "pred flat");
     leads("cheap(f:", 0, "shared.rules", shared, "class cheap");
@@ -305,7 +305,7 @@ fn names_are_explained_and_lead_to_their_definitions() {
 
     let symbols = client.request("textDocument/documentSymbol", json!({ "textDocument": { "uri": uri } }));
     let names: Vec<&str> = symbols.as_array().expect("a list").iter().filter_map(|s| s["name"].as_str()).collect();
-    assert_eq!(names[..4], ["flat", "costly", "hard-swish", "costly-reshape"]);
+    assert_eq!(names[..4], ["flat", "costly", "spelled-swish", "costly-reshape"]);
     client.shutdown();
 }
 
@@ -334,7 +334,7 @@ fn what_could_stand_there_is_offered() {
     offers("\nrule new in fuse:\n  f:", &["costly", "pointwise-unary", "any"], &["Conv"]);
     offers(
         "\ntest \"new\" {\n  graph(x: f32[2]) { return Relu(x) }\n  expect fired ",
-        &["hard-swish", "conv-bn"],
+        &["spelled-swish", "conv-bn"],
         &["Conv"],
     );
     offers("\nimport qcc::{", &["IConv", "Fused"], &["Conv", "rule"]);

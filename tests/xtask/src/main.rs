@@ -2,10 +2,12 @@
 //!
 //! | chore | what it does |
 //! |---|---|
+//! | `bless` | renews what the program prints into the repository: the tables of the book and all snapshots |
 //! | `proto` | generates `compiler/onnx/src/proto.rs` from `compiler/onnx/onnx.proto` |
 //!
 //! What a chore generates is committed, so that building qcc needs neither the chore nor its dependencies.
 
+mod bless;
 mod proto;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 /// A chore: its name on the command line and what it runs, given the root of the repository.
 type Chore = (&'static str, fn(&Path) -> anyhow::Result<()>);
 
-const CHORES: &[Chore] = &[("proto", proto::generate)];
+const CHORES: &[Chore] = &[("bless", bless::renew), ("proto", proto::generate)];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `qcc rules list`.
 
+use super::markdown;
 use super::rules::Files;
 use qcc::failure::Failure;
 use qcc_dsl::{BuiltinEntry, Contract, OperatorEntry, Rule, RuleSet, builtin_functions, operators, term_functions};
@@ -26,11 +27,26 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print a chapter of the language reference
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 impl List {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
+        if self.markdown {
+            if self.ops {
+                print!("{}", markdown::operators());
+            }
+            if self.builtins {
+                print!("{}", markdown::builtins());
+            }
+            if self.ops || self.builtins {
+                return Ok(());
+            }
+            return Err(Failure::input("--markdown goes with --ops or --builtins"));
+        }
         if self.ops {
             print(self.json, operators().iter().map(operator_json).collect(), &operators_text());
         }

@@ -3,6 +3,7 @@
 mod asked;
 mod bench;
 mod calibrate;
+mod check;
 mod compile;
 mod completions;
 mod explain;
@@ -10,6 +11,7 @@ mod fmt;
 mod inspect;
 mod list;
 mod lsp;
+mod markdown;
 mod profile;
 mod progress;
 mod quantize;

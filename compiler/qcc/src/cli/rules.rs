@@ -2,7 +2,7 @@
 
 use qcc::failure::Failure;
 use qcc::standard_rules::{self, Selection, Standard};
-use qcc_diag::SourceMap;
+use qcc_diag::{Diagnostic, SourceMap};
 use qcc_dsl::{Builtin, Expect, Meta, Rule, RuleSet};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -10,9 +10,13 @@ use std::path::PathBuf;
 /// Check, test, list and format rules
 #[derive(Debug, clap::Subcommand)]
 pub enum Rules {
-    /// Check rule files: syntax, names, attributes, contracts; every error of every file is reported
-    Check(Files),
+    Check(super::check::Check),
     /// Run the `test` blocks of rule files, together with the standard rules
+    ///
+    /// Examples:
+    ///   qcc rules test                                 the standard rules
+    ///   qcc rules test my.rules
+    #[command(verbatim_doc_comment)]
     Test(Files),
     List(super::list::List),
     Fmt(super::fmt::Fmt),
@@ -30,14 +34,24 @@ pub struct Files {
 }
 
 impl Files {
+    /// The rules; warnings are printed.
     pub(super) fn compile(&self) -> Result<RuleSet, Failure> {
+        Ok(self.told(self.compile_quietly()?))
+    }
+
+    /// The rules and the warnings about them.
+    pub(super) fn compile_quietly(&self) -> Result<(RuleSet, Vec<Diagnostic>), Failure> {
         let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
         let selection = Selection { files: self.files.clone(), standard, ..Selection::default() };
-        let (rules, warnings) = standard_rules::compile(&selection)?;
+        standard_rules::compile(&selection)
+    }
+
+    /// Prints warnings.
+    pub(super) fn told(&self, (rules, warnings): (RuleSet, Vec<Diagnostic>)) -> RuleSet {
         for warning in &warnings {
             eprintln!("{}\n", qcc_diag::render(warning, &rules.sources));
         }
-        Ok(rules)
+        rules
     }
 
     /// The modules the command is about: those of its files, or all.
@@ -54,21 +68,13 @@ impl Rules {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         match self {
-            Rules::Check(files) => check(files),
+            Rules::Check(command) => command.execute(),
             Rules::Test(files) => test(files),
             Rules::List(command) => command.execute(),
             Rules::Fmt(command) => command.execute(),
             Rules::Profile(profile) => profile.execute(),
         }
     }
-}
-
-fn check(files: &Files) -> Result<(), Failure> {
-    let rules = files.compile()?;
-    let modules = files.modules(&rules);
-    let count = rules.rules.iter().filter(|r| modules.contains(&r.module)).count();
-    println!("{count} rules in {} files are sound in form", modules.len());
-    Ok(())
 }
 
 fn test(files: &Files) -> Result<(), Failure> {
