@@ -103,8 +103,5 @@ fn run(
 }
 
 fn named_error(node: &str, op: &str, error: OpError) -> OpError {
-    match error {
-        OpError::Invalid(m) => OpError::Invalid(format!("node `{node}` ({op}): {m}")),
-        OpError::Unsupported(m) => OpError::Unsupported(format!("node `{node}` ({op}): {m}")),
-    }
+    error.of_node(node, op)
 }

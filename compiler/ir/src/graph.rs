@@ -137,6 +137,20 @@ pub struct Graph {
     pub metadata: Vec<(String, String)>,
 }
 
+/// Some nodes of a graph as a graph of their own.
+pub(crate) struct Part {
+    /// The graph.
+    pub(crate) graph: Graph,
+    map: rustc_hash::FxHashMap<NodeId, NodeId>,
+}
+
+impl Part {
+    /// The value in the part of a value of the whole, whose node must be in the part.
+    pub(crate) fn moved(&self, value: ValueId) -> ValueId {
+        self.map[&value.node].output(value.output)
+    }
+}
+
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<String>) -> Self {
@@ -249,6 +263,18 @@ impl Graph {
             }
         }
         self.rebuild(|id| live[id.0 as usize])
+    }
+
+    /// The same graph without some nodes, and without outputs. Whatever reads a node that goes must go, too.
+    pub(crate) fn without(&self, gone: &rustc_hash::FxHashSet<NodeId>) -> Part {
+        let mut whole = self.clone();
+        whole.outputs.clear();
+        let mut map = rustc_hash::FxHashMap::default();
+        let kept: Vec<NodeId> = self.node_ids().filter(|id| !gone.contains(id)).collect();
+        for (i, &id) in kept.iter().enumerate() {
+            map.insert(id, NodeId(i as u32));
+        }
+        Part { graph: whole.rebuild(|id| !gone.contains(&id)), map }
     }
 
     fn rebuild(&self, keep: impl Fn(NodeId) -> bool) -> Graph {

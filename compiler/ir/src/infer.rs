@@ -4,11 +4,14 @@ use crate::{Dim, Graph, Node, NodeId, OpNode, ValueId};
 use qcc_diag::Diagnostic;
 use qcc_ops::{InferInput, OpError};
 use qcc_tensor::{Tensor, TensorType};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Largest number of elements of a value that inference computes so that shapes, axes and pads are known: shape
 /// arithmetic works on vectors of a handful of elements, weights have thousands.
 const KNOWN_ELEMENTS: usize = 1024;
+
+/// Code of the diagnostic that says that a type follows from values that are known at run time only.
+pub const DYNAMIC: &str = "dynamic-shape";
 
 /// A graph whose every value has a concrete type and whose attributes are canonical.
 #[derive(Debug, Clone)]
@@ -49,6 +52,16 @@ impl TypedGraph {
 /// # Errors
 /// Every node that cannot be typed, with its name; nodes that depend on it are not reported.
 pub fn infer(graph: &Graph) -> Result<TypedGraph, Vec<Diagnostic>> {
+    infer_or_defer(graph, None)
+}
+
+/// As [`infer`]; nodes whose types follow from values that are known at run time only, and those that read them, are
+/// collected in `deferred`, with the reason, instead of being errors.
+pub(crate) fn infer_or_defer(
+    graph: &Graph,
+    mut deferred: Option<&mut Vec<(NodeId, String)>>,
+) -> Result<TypedGraph, Vec<Diagnostic>> {
+    let mut late: FxHashSet<NodeId> = FxHashSet::default();
     let mut out = TypedGraph { graph: graph.clone(), types: FxHashMap::default(), regions: FxHashMap::default() };
     let mut values: FxHashMap<ValueId, Tensor> = FxHashMap::default();
     let mut errors = Vec::new();
@@ -68,10 +81,20 @@ pub fn infer(graph: &Graph) -> Result<TypedGraph, Vec<Diagnostic>> {
                 values.insert(id.output(0), t.clone());
             }
             Node::Op(node) => {
-                if node.inputs.iter().flatten().all(|v| out.types.contains_key(v))
-                    && let Err(e) = infer_op(id, node, &mut out, &mut values)
-                {
-                    errors.extend(e);
+                let after = node.inputs.iter().flatten().any(|v| late.contains(&v.node));
+                let typed = node.inputs.iter().flatten().all(|v| out.types.contains_key(v));
+                let result = if typed { infer_op(id, node, &mut out, &mut values) } else { Ok(()) };
+                match (result, &mut deferred) {
+                    (Err(e), Some(deferred)) if e.iter().all(|e| e.code == DYNAMIC) => {
+                        deferred.push((id, e.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; ")));
+                        late.insert(id);
+                    }
+                    (Err(e), _) => errors.extend(e),
+                    (Ok(()), Some(deferred)) if after => {
+                        deferred.push((id, describe(node)));
+                        late.insert(id);
+                    }
+                    (Ok(()), _) => {}
                 }
             }
             Node::Fused(node) => {
@@ -110,6 +133,7 @@ fn op_error(node: &str, error: OpError) -> Vec<Diagnostic> {
         OpError::Unsupported(m) => {
             Diagnostic::unsupported("unsupported-node", format!("{node}: not supported yet: {m}"))
         }
+        OpError::Dynamic(m) => Diagnostic::unsupported(DYNAMIC, format!("{node}: {m}")),
     }]
 }
 
@@ -180,6 +204,10 @@ fn infer_regions(
     node: &OpNode,
     types: &FxHashMap<ValueId, TensorType>,
 ) -> Result<(Vec<TensorType>, Vec<TypedGraph>), Vec<Diagnostic>> {
+    if node.op.name != "If" {
+        let message = "its nested graph runs as often as its values say".to_string();
+        return Err(op_error(&describe(node), OpError::Dynamic(message)));
+    }
     let captured: Vec<&TensorType> = node.inputs.iter().skip(1).flatten().map(|v| &types[v]).collect();
     let mut typed: Vec<TypedGraph> = Vec::new();
     for region in &node.regions {
@@ -189,7 +217,7 @@ fn infer_regions(
     for other in &typed[1..] {
         if !other.output_types().into_iter().eq(first.iter()) {
             let message = format!("{}: its branches give different shapes or types", describe(node));
-            return Err(vec![Diagnostic::unsupported("unsupported-node", message)]);
+            return Err(vec![Diagnostic::unsupported(DYNAMIC, message)]);
         }
     }
     Ok((first, typed))

@@ -39,7 +39,7 @@ fn verify_structure(g: &Graph) -> Result<(), String> {
         match g.node(id) {
             Node::Op(n) => {
                 for r in &n.regions {
-                    let captured = n.inputs.len().saturating_sub(1);
+                    let captured = n.inputs.len().saturating_sub(usize::from(n.op.name == "If"));
                     if r.inputs().len() != captured {
                         return Err(format!(
                             "{id:?} gives its region {captured} values, it takes {}",

@@ -105,6 +105,7 @@ impl<'c> Assembly<'c> {
             buffers: buffers.collect(),
             arena_bytes: plan.bytes,
             steps: self.steps,
+            tail: None,
         }
     }
 }

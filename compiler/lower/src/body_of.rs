@@ -271,6 +271,9 @@ impl Translation<'_> {
         if scale.dtype() != DType::F32 {
             return Err(format!("a scale of type {}", scale.dtype()));
         }
+        if node.attrs.int("block_size").unwrap_or(0) != 0 || node.attrs.int("precision").unwrap_or(0) != 0 {
+            return Err(format!("scales of blocks, or a precision of its own, in {}", node.op.name));
+        }
         let values = scale.slice::<f32>();
         let first = *values.first().ok_or("a scale without elements")?;
         if values.iter().all(|v| v.to_bits() == first.to_bits()) {

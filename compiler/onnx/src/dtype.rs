@@ -3,7 +3,7 @@
 use crate::proto::tensor_proto::DataType;
 use qcc_tensor::DType;
 
-const TYPES: [(DataType, DType); 13] = [
+const TYPES: [(DataType, DType); 23] = [
     (DataType::Float, DType::F32),
     (DataType::Double, DType::F64),
     (DataType::Float16, DType::F16),
@@ -17,6 +17,16 @@ const TYPES: [(DataType, DType); 13] = [
     (DataType::Int64, DType::I64),
     (DataType::Uint64, DType::U64),
     (DataType::Bool, DType::Bool),
+    (DataType::Int4, DType::I4),
+    (DataType::Uint4, DType::U4),
+    (DataType::Int2, DType::I2),
+    (DataType::Uint2, DType::U2),
+    (DataType::Float8e4m3fn, DType::F8E4M3),
+    (DataType::Float8e4m3fnuz, DType::F8E4M3Uz),
+    (DataType::Float8e5m2, DType::F8E5M2),
+    (DataType::Float8e5m2fnuz, DType::F8E5M2Uz),
+    (DataType::Float8e8m0, DType::F8E8M0),
+    (DataType::Float4e2m1, DType::F4E2M1),
 ];
 
 /// A number that is no usable element type.
@@ -41,7 +51,7 @@ pub(crate) fn from_code(code: i32) -> Result<DType, BadType> {
 
 /// The number of an element type in the file.
 pub(crate) fn to_code(dtype: DType) -> i32 {
-    TYPES.iter().find(|(_, d)| *d == dtype).map_or(0, |(t, _)| i32::from(*t))
+    TYPES.iter().find(|(_, d)| *d == dtype).map_or(DataType::Undefined, |(t, _)| *t) as i32
 }
 
 impl std::fmt::Display for BadType {

@@ -34,7 +34,7 @@ pub(crate) fn derive(op: &str, attrs: &Attrs, inputs: &[Fact], values: &[Option<
         "Where" | "DequantizeLinear" => input(1).dtype,
         "QuantizeLinear" => input(2).dtype.or(Some(DType::U8)),
         "ConstantOfShape" => input(1).dtype.or(Some(DType::F32)),
-        "If" => None,
+        "If" | "Loop" | "Scan" => None,
         _ => first.dtype,
     };
     let count = |i: usize| value(i).map(Tensor::elements);

@@ -1,6 +1,7 @@
 //! One graph of the file, and the graphs nested in it.
 
 use crate::attribute;
+use crate::contrib;
 use crate::dtype::{self, BadType};
 use crate::facts::Fact;
 use crate::function::Planned;
@@ -35,7 +36,7 @@ pub(crate) fn import_root(import: &mut Import<'_>, proto: &GraphProto, opsets: &
     scope.graph
 }
 
-/// A nested graph whose inputs are `captures`.
+/// A nested graph whose inputs are its own and then `captures`.
 fn import_region(
     import: &mut Import<'_>,
     proto: &GraphProto,
@@ -44,6 +45,11 @@ fn import_region(
     captures: &[(String, Fact)],
 ) -> Graph {
     let mut scope = Scope::new(Graph::new(proto.name()), Some(parent));
+    for input in &proto.input {
+        let fact = tensor_type(input.r#type.as_ref())
+            .map_or(Fact::default(), |(dtype, dims)| Fact { dtype: dtype.ok(), rank: dims.map(|d| d.len()) });
+        scope.define_capture(input.name(), fact);
+    }
     for (name, fact) in captures {
         scope.define_capture(name, *fact);
     }
@@ -210,10 +216,13 @@ fn try_import_node(
     let op = proto.op_type();
     let inputs = resolve_inputs(import, node, scope);
     let version = node.opsets.version(node.domain());
-    if !node.domain().is_empty() || !upgrade::knows(op, version.unwrap_or(NEWEST_OPSET)) {
+    let contributed = contrib::find(node.domain(), op);
+    let standard = node.domain().is_empty() && upgrade::knows(op, version.unwrap_or(NEWEST_OPSET));
+    if !standard && contributed.is_none() {
         import.unsupported_op(node.domain(), op, &node.name);
         return Err(None);
     }
+    let version = if contributed.is_some() { Some(NEWEST_OPSET) } else { version };
     let version = version.ok_or_else(|| {
         let message = format!("{what}: the model does not say which version of the standard operator set it uses");
         Some(Diagnostic::error("opset", message).help("`opset_import` must have an entry for the domain \"\""))
@@ -234,14 +243,17 @@ fn try_import_node(
         return upgrade::constant(&call).map(Imported::Constant).map_err(failed);
     }
     type_attributes(&mut call).map_err(failed)?;
-    if op == "If" {
-        return import_if(import, node, call, scope).map(Imported::Values);
+    if let Some((_, graphs)) = NESTED.iter().find(|(name, _)| *name == op) {
+        return import_nested(import, node, call, graphs, scope).map(Imported::Values);
     }
     if let Some((name, _)) = attributes.graphs.first() {
         let message = format!("{what}: its nested graph `{name}` is not supported yet");
         return Err(Some(Diagnostic::unsupported("unsupported-node", message)));
     }
-    upgrade::upgrade(call, scope).map(Imported::Values).map_err(failed)
+    match contributed {
+        Some(import) => import(call, scope).map(Imported::Values).map_err(failed),
+        None => upgrade::upgrade(call, scope).map(Imported::Values).map_err(failed),
+    }
 }
 
 fn node_error(what: &str, error: OpError) -> Diagnostic {
@@ -250,6 +262,7 @@ fn node_error(what: &str, error: OpError) -> Diagnostic {
         OpError::Unsupported(m) => {
             Diagnostic::unsupported("unsupported-node", format!("{what}: not supported yet: {m}"))
         }
+        OpError::Dynamic(m) => Diagnostic::unsupported("unsupported-node", format!("{what}: {m}")),
     }
 }
 
@@ -298,21 +311,20 @@ fn type_attributes(call: &mut Call) -> Result<(), OpError> {
     Ok(())
 }
 
-/// Both branches become closed: what they read from outside is passed to them, except constants, which are copied.
-fn import_if(
+/// Ops with nested graphs, and the attributes that hold them.
+const NESTED: [(&str, &[&str]); 3] =
+    [("If", &["then_branch", "else_branch"]), ("Loop", &["body"]), ("Scan", &["body"])];
+
+/// Nested graphs become closed: what they read from outside is passed to them, except constants, which are copied.
+fn import_nested(
     import: &mut Import<'_>,
     node: &Planned<'_>,
     mut call: Call,
+    graphs: &[&str],
     scope: &mut Scope<'_>,
 ) -> Result<Vec<ValueId>, Option<Diagnostic>> {
     let what = node.what();
-    let branch = |name: &str| {
-        let found: Option<&AttributeProto> = node.proto.attribute.iter().find(|a| a.name() == name);
-        found
-            .and_then(|a| a.g.as_ref())
-            .ok_or_else(|| Some(Diagnostic::error("invalid-node", format!("{what}: it has no `{name}`"))))
-    };
-    let branches = [branch("then_branch")?, branch("else_branch")?];
+    let invalid = |message: String| Some(Diagnostic::error("invalid-node", format!("{what}: {message}")));
     let mut captured = Vec::new();
     for name in order::captures(&node.proto) {
         if scope.constant_named(name).is_some() {
@@ -321,35 +333,56 @@ fn import_if(
         match scope.lookup(name) {
             Lookup::Found(value) => captured.push((name.to_string(), value)),
             Lookup::Broken => return Err(None),
-            // The branch that reads the name reports it, with the node that needs it.
+            // The nested graph that reads the name reports it, with the node that needs it.
             Lookup::Undefined => {}
         }
     }
     let facts: Vec<(String, Fact)> =
         captured.iter().map(|(name, value)| (name.clone(), scope.fact(Some(*value)))).collect();
+    let inputs = nested_inputs(&mut call, node.proto.input.len()).map_err(|e| Some(node_error(&what, e)))?;
     let before = import.errors.len() + import.unsupported.len();
     let mut regions = Vec::new();
-    for (graph, name) in branches.into_iter().zip(["then_branch", "else_branch"]) {
-        if !graph.input.is_empty() || graph.output.len() != call.outputs {
-            let message = format!(
-                "{what}: its `{name}` must have no inputs and {} outputs, it has {} and {}",
-                call.outputs,
-                graph.input.len(),
-                graph.output.len()
-            );
-            return Err(Some(Diagnostic::error("invalid-node", message)));
+    for name in graphs {
+        let found: Option<&AttributeProto> = node.proto.attribute.iter().find(|a| a.name() == *name);
+        let graph = found.and_then(|a| a.g.as_ref()).ok_or_else(|| invalid(format!("it has no `{name}`")))?;
+        // The condition is an output of a loop's body but not of the loop.
+        let outputs = call.outputs + usize::from(call.op == "Loop");
+        if graph.input.len() != inputs || graph.output.len() < outputs {
+            let (has_in, has_out) = (graph.input.len(), graph.output.len());
+            let message =
+                format!("its `{name}` must have {inputs} inputs and {outputs} outputs, it has {has_in} and {has_out}");
+            return Err(invalid(message));
+        }
+        if call.op != "If" {
+            call.outputs = graph.output.len() - usize::from(call.op == "Loop");
+        } else if graph.output.len() != outputs {
+            return Err(invalid(format!("its `{name}` must have {outputs} outputs, it has {}", graph.output.len())));
         }
         regions.push(import_region(import, graph, &node.opsets, scope, &facts));
     }
     if import.errors.len() + import.unsupported.len() > before {
         return Err(None);
     }
-    call.inputs.truncate(1);
-    if call.inputs.len() != 1 {
-        return Err(Some(Diagnostic::error("invalid-node", format!("{what}: it has no condition"))));
+    if call.op != "If" {
+        call.attrs.set("captures", AttrValue::Int(captured.len() as i64));
     }
     call.inputs.extend(captured.into_iter().map(|(_, value)| Some(value)));
     let outputs = call.outputs as u32;
     let id = scope.node(call, regions).map_err(|e| Some(node_error(&what, e)))?;
     Ok((0..outputs).map(|i| id.output(i)).collect())
+}
+
+/// Brings the inputs of a node with nested graphs to their number, and returns how many each nested graph must have.
+fn nested_inputs(call: &mut Call, given: usize) -> Result<usize, OpError> {
+    if call.op == "If" {
+        return match call.inputs[..] {
+            [Some(_)] => Ok(0),
+            _ => Err(OpError::invalid("it must have one input, its condition")),
+        };
+    }
+    call.inputs.resize(given.max(if call.op == "Loop" { 2 } else { 0 }), None);
+    if call.op == "Scan" && call.version < 9 {
+        return Err(OpError::unsupported("a Scan over batches (before operator set 9)"));
+    }
+    Ok(call.inputs.len())
 }

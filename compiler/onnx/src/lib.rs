@@ -2,13 +2,14 @@
 //!
 //! Reading is strict where the file could be misread and lenient where it cannot: nodes may stand in any order, but every
 //! name must be defined exactly once; every size is checked before memory is reserved; external data must lie beside the
-//! model. Operator sets 7 to [`NEWEST_OPSET`] are read; `upgrade` brings each older form of an op to the newest one,
+//! model. Operator sets 1 to [`NEWEST_OPSET`] are read; `upgrade` brings each older form of an op to the newest one,
 //! which is the only one the rest of the compiler knows. Weights are not copied: tensors are slices of the mapped file.
 //!
 //! All problems of a file are collected. A broken file gives errors; a sound file that needs something qcc does not have
 //! gives [`qcc_diag::Severity::Unsupported`].
 
 mod attribute;
+mod contrib;
 mod dtype;
 mod export;
 mod external;
@@ -20,6 +21,7 @@ mod model;
 mod order;
 mod scope;
 mod tensor;
+mod tensor_file;
 mod upgrade;
 
 #[allow(missing_docs, clippy::all, reason = "generated from onnx.proto, where the documentation is")]
@@ -32,6 +34,7 @@ use std::path::Path;
 
 pub use export::export;
 pub use model::{NEWEST_OPSET, OLDEST_OPSET};
+pub use tensor_file::{read_tensor, write_tensor};
 
 /// Reads a model; its weights stay slices of the mapped file (and of its external data files).
 ///

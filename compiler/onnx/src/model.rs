@@ -11,8 +11,8 @@ use qcc_ir::Graph;
 use std::path::Path;
 use std::rc::Rc;
 
-/// Oldest operator set that is read. Older ones broadcast by an attribute.
-pub const OLDEST_OPSET: i64 = 7;
+/// Oldest operator set that is read: the first.
+pub const OLDEST_OPSET: i64 = 1;
 /// Newest operator set that is read.
 pub const NEWEST_OPSET: i64 = 28;
 
@@ -96,10 +96,8 @@ fn check_opsets(opsets: &Opsets) -> Result<(), Diagnostic> {
     let help = format!("qcc reads operator sets {OLDEST_OPSET} to {NEWEST_OPSET}");
     match opsets.version("") {
         Some(v) if v < OLDEST_OPSET => {
-            let message = format!("the model uses operator set {v}, which is too old");
-            let convert =
-                "the `onnx` Python package converts models: onnx.version_converter.convert_version(model, 13)";
-            Err(Diagnostic::unsupported("opset", message).help(help).help(convert))
+            let message = format!("the model uses operator set {v}, which does not exist");
+            Err(Diagnostic::error("opset", message).help(help))
         }
         Some(v) if v > NEWEST_OPSET => {
             let message = format!("the model uses operator set {v}, which is newer than qcc");

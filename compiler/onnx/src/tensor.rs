@@ -20,7 +20,7 @@ pub(crate) fn read(proto: &TensorProto, what: &str, external: &mut ExternalData)
         return Err(Diagnostic::unsupported("unsupported-tensor", message));
     }
     if proto.data_location() == DataLocation::External {
-        let bytes = external.read(&proto.external_data, ty.bytes(), what)?;
+        let bytes = external.read(&proto.external_data, ty.packed_bytes().unwrap_or(usize::MAX), what)?;
         return from_bytes(ty, bytes).map_err(|m| invalid("tensor-size", m));
     }
     let tensor = match &proto.raw_data {
@@ -45,11 +45,15 @@ fn tensor_type(dtype: DType, dims: &[i64]) -> Result<TensorType, String> {
 }
 
 fn from_bytes(ty: TensorType, bytes: Bytes) -> Result<Tensor, String> {
-    Tensor::from_bytes(ty, bytes).map_err(|e| e.to_string())
+    Tensor::from_packed(ty, bytes).map_err(|e| e.to_string())
 }
 
 /// From the typed fields. Small integers and half floats (as bits) are stored as 32-bit integers.
 fn from_fields(ty: TensorType, p: &TensorProto) -> Result<Tensor, String> {
+    if ty.dtype.bits() < 8 || ty.dtype.is_small_float() {
+        let bytes: Vec<u8> = p.int32_data.iter().map(|&x| x as u8).collect();
+        return from_bytes(ty, bytes.into());
+    }
     let count = match ty.dtype {
         DType::F32 => p.float_data.len(),
         DType::F64 => p.double_data.len(),
@@ -80,5 +84,6 @@ fn from_fields(ty: TensorType, p: &TensorProto) -> Result<Tensor, String> {
         DType::I16 => narrow!(int32_data, |x| x as i16),
         DType::U16 => narrow!(int32_data, |x| x as u16),
         DType::Bool => narrow!(int32_data, |x| x != 0),
+        other => return Err(format!("{other} is not stored in this field")),
     })
 }

@@ -1,6 +1,7 @@
 //! Tensors in `.npy` and `.npz` files.
 
 use crate::failure::Failure;
+use crate::half_npy;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
 use qcc_tensor::{DType, Element, Tensor};
@@ -80,7 +81,7 @@ macro_rules! by_dtype {
                 type $t = bool;
                 $body
             }
-            DType::F16 | DType::BF16 => $other,
+            _ => $other,
         }
     };
 }
@@ -89,12 +90,17 @@ fn tensor<T: Element>(array: ArrayD<T>) -> Tensor {
     Tensor::new(array.shape().to_vec(), array.iter().copied().collect())
 }
 
-/// Reads a `.npy` file.
+/// Reads a `.npy` file, or a `.pb` file with an ONNX tensor.
 ///
 /// # Errors
 /// A file that cannot be read or holds an element type that tensors do not have.
 pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{}`: {e}", path.display()));
+    if path.extension().is_some_and(|e| e == "pb") {
+        let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
+        let read = qcc_onnx::read_tensor(bytes.into(), &format!("`{}`", path.display()));
+        return read.map_err(|e| Failure::Diagnostics(vec![e]));
+    }
     let mut file = BufReader::new(File::open(path).map_err(|e| fail(&e))?);
     try_types!(T => {
         file.rewind().map_err(|e| fail(&e))?;
@@ -104,7 +110,8 @@ pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
             Err(e) => Some(Err(fail(&e))),
         }
     });
-    Err(fail(&"its element type is not supported"))
+    let half = std::fs::read(path).map_err(|e| fail(&e))?;
+    half_npy::read(&half).ok_or_else(|| fail(&"its element type is not supported"))
 }
 
 /// Reads all arrays of a `.npz` file, compressed or not, in the order of the file.
@@ -143,21 +150,30 @@ fn read_member(npz: &mut NpzReader<impl Read + Seek>, name: &str) -> Result<Tens
     Err("its element type is not supported".into())
 }
 
-/// Writes a `.npy` file.
+/// Writes a tensor to `STEM.npy`, or, where numpy does not have the element type, to `STEM.pb` as an ONNX tensor.
 ///
 /// # Errors
-/// A file that cannot be written; half-precision tensors, which the format's reader here lacks.
-pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), Failure> {
-    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot write `{}`: {e}", path.display()));
-    let file = BufWriter::new(File::create(path).map_err(|e| fail(&e))?);
-    by_dtype!(tensor.dtype(), T => tensor.view::<T>().write_npy(file).map_err(|e| fail(&e)),
-              Err(fail(&format!("element type {}", tensor.dtype()))))
+/// A file that cannot be written.
+pub fn write_array(stem: &Path, tensor: &Tensor) -> Result<(), Failure> {
+    let (npy, pb) = (stem.with_extension("npy"), stem.with_extension("pb"));
+    let fail =
+        |path: &Path, e: &dyn std::fmt::Display| Failure::input(format!("cannot write `{}`: {e}", path.display()));
+    if tensor.dtype() == DType::F16 {
+        return std::fs::write(&npy, half_npy::write(tensor)).map_err(|e| fail(&npy, &e));
+    }
+    by_dtype!(tensor.dtype(), T => {
+        let file = BufWriter::new(File::create(&npy).map_err(|e| fail(&npy, &e))?);
+        tensor.view::<T>().write_npy(file).map_err(|e| fail(&npy, &e))
+    }, {
+        let name = stem.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        std::fs::write(&pb, qcc_onnx::write_tensor(tensor, &name)).map_err(|e| fail(&pb, &e))
+    })
 }
 
 /// Writes a `.npz` file, not compressed.
 ///
 /// # Errors
-/// As [`write_npy`].
+/// A file that cannot be written; half-precision tensors, which the format's writer here lacks.
 pub fn write_npz(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot write `{}`: {e}", path.display()));
     let mut npz = NpzWriter::new(File::create(path).map_err(|e| fail(&e))?);

@@ -128,7 +128,7 @@ pub fn run(
     progress: impl Fn() + Sync,
 ) -> Result<Vec<(String, Tensor)>, Failure> {
     let first = session()?;
-    let names: Vec<String> = first.outputs().iter().map(|port| port.name.clone()).collect();
+    let names: Vec<String> = first.output_names();
     drop(first);
     let results: Vec<Vec<Tensor>> = (0..samples.count())
         .into_par_iter()

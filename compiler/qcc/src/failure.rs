@@ -63,7 +63,7 @@ impl From<qcc_ops::OpError> for Failure {
     fn from(error: qcc_ops::OpError) -> Self {
         match error {
             qcc_ops::OpError::Invalid(m) => Failure::Input(m),
-            qcc_ops::OpError::Unsupported(m) => Failure::Unsupported(m),
+            qcc_ops::OpError::Unsupported(m) | qcc_ops::OpError::Dynamic(m) => Failure::Unsupported(m),
         }
     }
 }
@@ -74,7 +74,10 @@ impl From<qcc_session::SessionError> for Failure {
         let message = error.to_string();
         match error {
             E::Count { .. } | E::Mismatch { .. } => Failure::Input(message),
-            E::Op { error: qcc_ops::OpError::Unsupported(_), .. } => Failure::Unsupported(message),
+            E::Op { error: qcc_ops::OpError::Unsupported(_) | qcc_ops::OpError::Dynamic(_), .. } => {
+                Failure::Unsupported(message)
+            }
+            E::Tail(error) => Failure::from(error),
             E::Op { .. } => Failure::Input(message),
             E::Program(_) | E::Jit(_) | E::Threads { .. } | E::Interpret { .. } => Failure::Bug(message),
         }

@@ -6,6 +6,7 @@ pub mod cut;
 pub mod editor;
 pub mod example;
 pub mod failure;
+mod half_npy;
 pub mod inputs;
 pub mod measure;
 pub mod model;

@@ -3,9 +3,9 @@
 use crate::failure::Failure;
 use qcc_dsl::RuleSet;
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
-use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_ir::{Bindings, Graph, Split, Tail, TypedGraph};
 use qcc_kernel::Width;
-use qcc_kernel::program::Program;
+use qcc_kernel::program::{self, Program};
 use qcc_lower::Target;
 use qcc_session::{Engine, Session, artifact};
 use std::path::Path;
@@ -23,7 +23,8 @@ pub fn import(path: &Path) -> Result<Graph, Failure> {
 /// Fixes symbolic dimensions, types every value, verifies the result.
 ///
 /// # Errors
-/// Dimensions that stay unknown, nodes that cannot be typed. A violated invariant is a bug in qcc.
+/// Dimensions that stay unknown, nodes that cannot be typed, shapes that depend on data. A violated invariant is a bug in
+/// qcc.
 pub fn typed(graph: &Graph, bindings: &Bindings) -> Result<TypedGraph, Failure> {
     let bound = qcc_ir::bind(graph, bindings).map_err(Failure::Diagnostics)?;
     let typed = qcc_ir::infer(&bound.pruned()).map_err(Failure::Diagnostics)?;
@@ -69,9 +70,20 @@ pub fn canonical(typed: &TypedGraph, rules: &RuleSet) -> Result<TypedGraph, Fail
     Ok(chosen.graph)
 }
 
+/// As [`typed`], with what depends on data split off.
+///
+/// # Errors
+/// As [`typed`].
+pub fn split(graph: &Graph, bindings: &Bindings) -> Result<Split, Failure> {
+    let bound = qcc_ir::bind(graph, bindings).map_err(Failure::Diagnostics)?;
+    let split = qcc_ir::split(&bound.pruned()).map_err(Failure::Diagnostics)?;
+    qcc_ir::verify(&split.head).map_err(Failure::Bug)?;
+    Ok(split)
+}
+
 /// A compiled model with everything that was learned on the way.
 pub struct Compiled {
-    /// The imported graph, typed.
+    /// The imported graph, typed; without what depends on data.
     pub typed: TypedGraph,
     /// What saturation did.
     pub report: Report,
@@ -98,7 +110,7 @@ pub fn compile(
     on_step: OnStep<'_>,
 ) -> Result<Compiled, Failure> {
     let mut clock = Clock { times: Vec::new(), on_step };
-    let typed = clock.step("type", || typed(graph, bindings))?;
+    let Split { head: typed, tail } = clock.step("type", || split(graph, bindings))?;
     let saturated = clock.step("saturate", || {
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
@@ -110,7 +122,11 @@ pub fn compile(
         qcc_egraph::extract(&saturated, &costs).map_err(|e| Failure::Bug(e.to_string()))
     })?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
-    let program = clock.step("lower", || lower(&chosen.graph, target))?;
+    let mut program = clock.step("lower", || lower(&chosen.graph, target))?;
+    if let Some(Tail { block, outputs, reason }) = tail {
+        Arc::make_mut(&mut program).tail = Some(program::Tail { block, outputs, reason });
+        program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
+    }
     Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
 }
 

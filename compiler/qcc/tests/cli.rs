@@ -144,7 +144,7 @@ fn one_run_writes_what_a_batch_of_one_writes() {
     let folder = Folder::new();
     let image = Tensor::new([1, 1, 28, 28], images().slice::<f32>()[..784].to_vec());
     let npy = folder.path("image.npy");
-    arrays::write_npy(Path::new(&npy), &image).expect("it can be written");
+    arrays::write_array(Path::new(&npy), &image).expect("it can be written");
     let model = example("models/fashion_resnet_qat.onnx");
     succeeds(&["run", &model, "--input", &format!("image={npy}"), "--output-dir", &folder.path("out")]);
     let single = arrays::read_npy(&PathBuf::from(folder.path("out/output_0.npy"))).expect("it was written");
@@ -347,7 +347,7 @@ fn inputs_that_do_not_fit_are_named() {
     let folder = Folder::new();
     let model = folder.file("relu.onnx", model(&[node("Relu", &["x"], "y")]));
     let npy = folder.path("x.npy");
-    arrays::write_npy(Path::new(&npy), &Tensor::new([3, 8], vec![0f32; 24])).expect("it can be written");
+    arrays::write_array(Path::new(&npy), &Tensor::new([3, 8], vec![0f32; 24])).expect("it can be written");
     let message = fails(2, &["run", &model, "--input", &format!("x={npy}"), "--output-dir", &folder.path("out")]);
     assert!(message.contains('x') && message.contains("[2,8]"), "{message}");
     fails(2, &["run", &model, "--input", &format!("x={}", folder.path("none.npy"))]);

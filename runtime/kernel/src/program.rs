@@ -9,7 +9,7 @@ mod traffic;
 pub use check::{ProgramError, check};
 
 use crate::Kernel;
-use qcc_ops::{Attrs, Op};
+use qcc_ops::{Attrs, Block, Op};
 use qcc_tensor::TensorType;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Program {
     pub metadata: Vec<(String, String)>,
     /// Inputs in the model's order.
     pub inputs: Vec<Port>,
-    /// Outputs in the model's order.
+    /// Outputs in the model's order, or what the [`tail`](Self::tail) reads.
     pub outputs: Vec<Port>,
     /// Kernels, each different; steps refer to them by position.
     pub kernels: Vec<Kernel>,
@@ -36,6 +36,20 @@ pub struct Program {
     pub arena_bytes: usize,
     /// Steps in the order they run.
     pub steps: Vec<Step>,
+    /// What follows the steps, if the model's shapes depend on its data.
+    pub tail: Option<Tail>,
+}
+
+/// Calls whose types are known at run time only. Their inputs are the program's outputs, which then are not those of the
+/// model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tail {
+    /// The calls.
+    pub block: Block,
+    /// Names of their results: the model's outputs, in order.
+    pub outputs: Vec<String>,
+    /// Why they are not compiled: the first of them, and what is known at run time only.
+    pub reason: String,
 }
 
 /// Index into [`Program::buffers`].

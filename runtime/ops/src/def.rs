@@ -105,6 +105,9 @@ pub enum OpError {
     /// Legal, but not supported by qcc yet.
     #[error("not supported yet: {0}")]
     Unsupported(String),
+    /// Legal, but the output types follow from values that are known at run time only.
+    #[error("{0}")]
+    Dynamic(String),
 }
 
 impl OpError {
@@ -116,6 +119,21 @@ impl OpError {
     /// An [`OpError::Unsupported`].
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::Unsupported(message.into())
+    }
+
+    /// An [`OpError::Dynamic`].
+    pub fn dynamic(message: impl Into<String>) -> Self {
+        Self::Dynamic(message.into())
+    }
+
+    /// The same error, said of a node.
+    pub fn of_node(self, node: &str, op: &str) -> Self {
+        let named = |m: String| format!("node `{node}` ({op}): {m}");
+        match self {
+            Self::Invalid(m) => Self::Invalid(named(m)),
+            Self::Unsupported(m) => Self::Unsupported(named(m)),
+            Self::Dynamic(m) => Self::Dynamic(named(m)),
+        }
     }
 }
 
@@ -155,11 +173,12 @@ impl<'a> InferArgs<'a> {
         self.inputs.get(i).copied().flatten().and_then(|x| x.value)
     }
 
-    /// Integers of input `i`: `Ok(None)` if the input is absent; an error if it is there but not known at compile time.
+    /// Integers of input `i`: `Ok(None)` if the input is absent; [`OpError::Dynamic`] if it is there but not known at compile
+    /// time.
     pub fn ints(&self, i: usize, what: &str) -> Result<Option<Vec<i64>>, OpError> {
         let Some(input) = self.inputs.get(i).copied().flatten() else { return Ok(None) };
         let value = input.value.ok_or_else(|| {
-            OpError::unsupported(format!("{what} is computed from run-time data, so the output shape is not known"))
+            OpError::dynamic(format!("{what} is computed from run-time data, so the output shape is not known"))
         })?;
         value
             .to_i64_vec()
@@ -187,6 +206,13 @@ impl<'a> EvalArgs<'a> {
     /// Input `i` if it is there.
     pub fn opt(&self, i: usize) -> Option<&'a Tensor> {
         self.inputs.get(i).copied().flatten()
+    }
+
+    /// Integers of input `i` if it is there; an error for values beyond i64.
+    pub fn opt_ints(&self, i: usize) -> Result<Option<Vec<i64>>, OpError> {
+        let Some(t) = self.opt(i) else { return Ok(None) };
+        let beyond = || OpError::invalid(format!("input {i} must be integers that fit 64 bits, got {}", t.ty()));
+        t.to_i64_vec().map(Some).ok_or_else(beyond)
     }
 }
 

@@ -10,9 +10,11 @@
 #![allow(clippy::unnecessary_cast, reason = "generic code is expanded for every element type")]
 
 mod attrs;
+mod block;
 mod def;
 mod registry;
 
+mod attention;
 mod control;
 mod conv;
 mod elementwise;
@@ -24,7 +26,10 @@ mod quantize;
 mod recurrent;
 mod reduce;
 mod shape;
+mod signal;
+mod vision;
 
 pub use attrs::{AttrValue, Attrs};
+pub use block::{Block, Call};
 pub use def::{Arity, AttrDef, AttrKind, Default, EvalArgs, InferArgs, InferInput, Op, OpDef, OpError, Param};
 pub use registry::{find, find_in, registry};

@@ -52,6 +52,9 @@ pub enum SessionError {
         /// What happened.
         error: InterpretError,
     },
+    /// A call whose types follow from data refused its values.
+    #[error("{0}")]
+    Tail(OpError),
     /// An op refused to be evaluated on these values.
     #[error("step `{step}`: {error}")]
     Op {

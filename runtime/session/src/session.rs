@@ -5,7 +5,7 @@ use crate::arena::Arena;
 use crate::steps::{self, Bound, Machine, Place};
 use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
-use qcc_kernel::program::{self, BufferId, Port, Program};
+use qcc_kernel::program::{self, BufferId, Port, Program, Tail};
 use qcc_tensor::Tensor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
@@ -104,9 +104,22 @@ impl Session {
         &self.program.inputs
     }
 
-    /// The model's outputs, in order.
+    /// The outputs of the steps, in order: the model's, unless a [tail](Session::tail) computes them.
     pub fn outputs(&self) -> &[Port] {
         &self.program.outputs
+    }
+
+    /// What follows the steps in a model whose shapes depend on its data.
+    pub fn tail(&self) -> Option<&Tail> {
+        self.program.tail.as_ref()
+    }
+
+    /// Names of the model's outputs, in order.
+    pub fn output_names(&self) -> Vec<String> {
+        match &self.program.tail {
+            Some(tail) => tail.outputs.clone(),
+            None => self.program.outputs.iter().map(|port| port.name.clone()).collect(),
+        }
     }
 
     /// Runs the model once.
@@ -114,6 +127,18 @@ impl Session {
     /// # Errors
     /// Inputs of another number or type than the model's; a step that fails.
     pub fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
+        let outputs = self.run_steps(inputs)?;
+        self.run_tail(outputs)
+    }
+
+    fn run_tail(&self, values: Vec<Tensor>) -> Result<Vec<Tensor>, SessionError> {
+        match &self.program.tail {
+            Some(tail) => tail.block.run(values).map_err(SessionError::Tail),
+            None => Ok(values),
+        }
+    }
+
+    fn run_steps(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         let mut outputs: Vec<Vec<u8>> = self.program.outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
@@ -122,7 +147,7 @@ impl Session {
         Ok(self.tensors(outputs))
     }
 
-    /// Runs the model once on the bytes of its inputs, row-major, and writes the bytes of its outputs.
+    /// Runs the steps once on the bytes of the model's inputs, row-major, and writes the bytes of [`Session::outputs`].
     ///
     /// # Errors
     /// Slices of another number or length than the model's inputs and outputs; a step that fails.
@@ -179,7 +204,13 @@ impl Session {
             // SAFETY: the check made sure that the buffer has the port's bytes.
             .map(|(port, place)| unsafe { std::slice::from_raw_parts(place.0, port.ty.bytes()) }.to_vec())
             .collect();
-        Ok((self.tensors(outputs), times))
+        let start = Instant::now();
+        let outputs = self.run_tail(self.tensors(outputs))?;
+        if self.program.tail.is_some() {
+            let nanoseconds = start.elapsed().as_nanos() as u64;
+            times.push(StepTime { name: "reference evaluation".into(), nanoseconds });
+        }
+        Ok((outputs, times))
     }
 
     /// Runs the model on buffers of another session: each a pointer and a number of bytes.

@@ -53,6 +53,7 @@ fn a_run_of_kernels_allocates_nothing() {
         buffers: vec![buffer("x", 0), buffer("y", 64)],
         arena_bytes: 128,
         steps: vec![step; 5],
+        tail: None,
     };
     let mut session = Session::new(Arc::new(program), &Options::default()).expect("the program is sound");
     let input: Vec<u8> = (0..64).collect();

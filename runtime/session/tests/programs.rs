@@ -25,6 +25,7 @@ impl Builder {
             buffers: Vec::new(),
             arena_bytes: 0,
             steps: Vec::new(),
+            tail: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Rust types that are tensor elements.
 
 use crate::DType;
+use crate::small::{F4E2M1, F8E4M3, F8E4M3Uz, F8E5M2, F8E5M2Uz, F8E8M0, I2, I4, U2, U4};
 use half::{bf16, f16};
 
 mod sealed {
@@ -44,4 +45,14 @@ element! {
     i64, I64, |s| s as f64, |x| x as i64;
     u64, U64, |s| s as f64, |x| x as u64;
     bool, Bool, |s| f64::from(u8::from(s)), |x| x != 0.0;
+    I4, I4, |s| s.to_f64(), |x| I4::from_f64(x);
+    U4, U4, |s| s.to_f64(), |x| U4::from_f64(x);
+    I2, I2, |s| s.to_f64(), |x| I2::from_f64(x);
+    U2, U2, |s| s.to_f64(), |x| U2::from_f64(x);
+    F8E4M3, F8E4M3, |s| s.to_f64(), |x| F8E4M3::from_f64(x);
+    F8E4M3Uz, F8E4M3Uz, |s| s.to_f64(), |x| F8E4M3Uz::from_f64(x);
+    F8E5M2, F8E5M2, |s| s.to_f64(), |x| F8E5M2::from_f64(x);
+    F8E5M2Uz, F8E5M2Uz, |s| s.to_f64(), |x| F8E5M2Uz::from_f64(x);
+    F8E8M0, F8E8M0, |s| s.to_f64(), |x| F8E8M0::from_f64(x);
+    F4E2M1, F4E2M1, |s| s.to_f64(), |x| F4E2M1::from_f64(x);
 }

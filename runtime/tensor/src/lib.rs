@@ -7,7 +7,9 @@
 
 mod dtype;
 mod element;
+mod packed;
 mod shape;
+pub mod small;
 mod storage;
 mod tensor;
 mod types;
@@ -15,6 +17,7 @@ mod types;
 pub use dtype::DType;
 pub use element::Element;
 pub use shape::{Shape, broadcast_shapes, row_major_strides};
+pub use small::{F4E2M1, F8E4M3, F8E4M3Uz, F8E5M2, F8E5M2Uz, F8E8M0, I2, I4, U2, U4};
 pub use storage::Storage;
 pub use tensor::{Tensor, TensorError};
 pub use types::TensorType;

@@ -1,6 +1,7 @@
 //! The tensor itself.
 
 use crate::{DType, Element, Shape, Storage, TensorType, storage::AlignedBuffer};
+use crate::{F4E2M1, F8E4M3, F8E4M3Uz, F8E5M2, F8E5M2Uz, F8E8M0, I2, I4, U2, U4};
 use bytes::Bytes;
 use ndarray::{ArrayViewD, IxDyn};
 
@@ -65,7 +66,7 @@ impl Tensor {
     }
 
     /// From raw little-endian bytes; shares them if they are aligned for the element type, else copies.
-    /// Bytes of a `bool` tensor become 0 or 1.
+    /// Bytes of a `bool` tensor become 0 or 1, those of elements of less than eight bits lose their upper bits.
     pub fn from_bytes(ty: TensorType, bytes: Bytes) -> Result<Self, TensorError> {
         if ty.bytes() != bytes.len() {
             return Err(TensorError::Size { expected: ty.bytes(), got: bytes.len(), ty });
@@ -74,6 +75,9 @@ impl Tensor {
             return Ok(Self::build::<bool>(ty.shape, |out| {
                 out.iter_mut().zip(bytes.iter()).for_each(|(o, b)| *o = *b != 0);
             }));
+        }
+        if let Some(bytes) = within_bits(ty.dtype, &bytes) {
+            return Ok(Self { ty, storage: Storage::copied(&bytes) });
         }
         let aligned = (bytes.as_ptr() as usize).is_multiple_of(ty.dtype.size());
         let storage = if aligned { Storage::shared(bytes) } else { Storage::copied(&bytes) };
@@ -160,7 +164,8 @@ impl Tensor {
             $(DType::$d => self.slice::<$t>().iter().map(|x| x.to_f64()).collect(),)*
         } } }
         widen!(F32 f32, F64 f64, F16 half::f16, BF16 half::bf16, I8 i8, U8 u8, I16 i16, U16 u16, I32 i32, U32 u32,
-               I64 i64, U64 u64, Bool bool)
+               I64 i64, U64 u64, Bool bool, I4 I4, U4 U4, I2 I2, U2 U2, F8E4M3 F8E4M3, F8E4M3Uz F8E4M3Uz,
+               F8E5M2 F8E5M2, F8E5M2Uz F8E5M2Uz, F8E8M0 F8E8M0, F4E2M1 F4E2M1)
     }
 
     /// All elements as i64, row-major; `None` for float tensors and for u64 values beyond i64.
@@ -168,6 +173,8 @@ impl Tensor {
         macro_rules! widen { ($($d:ident $t:ty),*) => { match self.ty.dtype {
             $(DType::$d => self.slice::<$t>().iter().map(|&x| i64::try_from(x).ok()).collect(),)*
             DType::Bool => Some(self.slice::<bool>().iter().map(|&x| i64::from(x)).collect()),
+            DType::I4 | DType::I2 => Some(self.bytes().iter().map(|&b| i64::from(b as i8)).collect()),
+            DType::U4 | DType::U2 => Some(self.bytes().iter().map(|&b| i64::from(b)).collect()),
             _ => None,
         } } }
         widen!(I8 i8, U8 u8, I16 i16, U16 u16, I32 i32, U32 u32, I64 i64, U64 u64)
@@ -179,8 +186,21 @@ impl Tensor {
             $(DType::$d => Self::new(shape, data.iter().map(|&x| <$t>::from_f64(x)).collect()),)*
         } } }
         narrow!(F32 f32, F64 f64, F16 half::f16, BF16 half::bf16, I8 i8, U8 u8, I16 i16, U16 u16, I32 i32, U32 u32,
-                I64 i64, U64 u64, Bool bool)
+                I64 i64, U64 u64, Bool bool, I4 I4, U4 U4, I2 I2, U2 U2, F8E4M3 F8E4M3, F8E4M3Uz F8E4M3Uz,
+               F8E5M2 F8E5M2, F8E5M2Uz F8E5M2Uz, F8E8M0 F8E8M0, F4E2M1 F4E2M1)
     }
+}
+
+/// The bytes with every element brought into its type's bits, if one is not.
+fn within_bits(dtype: DType, bytes: &[u8]) -> Option<Vec<u8>> {
+    let narrow: fn(u8) -> u8 = match dtype {
+        DType::I4 => |b| I4::wrapped(i128::from(b)).0 as u8,
+        DType::U4 | DType::F4E2M1 => |b| b & 0xf,
+        DType::I2 => |b| I2::wrapped(i128::from(b)).0 as u8,
+        DType::U2 => |b| b & 3,
+        _ => return None,
+    };
+    bytes.iter().any(|&b| narrow(b) != b).then(|| bytes.iter().map(|&b| narrow(b)).collect())
 }
 
 /// Equal type and equal bytes (so NaN equals itself and -0 differs from 0).
@@ -194,5 +214,23 @@ impl std::fmt::Debug for Tensor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.ty)?;
         if self.elements() <= 8 { write!(f, " {:?}", self.to_f64_vec()) } else { Ok(()) }
+    }
+}
+
+/// Type and bytes.
+impl serde::Serialize for Tensor {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        (&self.ty, self.bytes()).serialize(s)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Tensor {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (ty, bytes) = <(TensorType, Vec<u8>)>::deserialize(d)?;
+        let size = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
+        if size != Some(bytes.len()) {
+            return Err(serde::de::Error::custom(format!("{ty} from {} bytes", bytes.len())));
+        }
+        Self::from_bytes(ty, bytes.into()).map_err(serde::de::Error::custom)
     }
 }

@@ -46,6 +46,8 @@ fn elements(tensor: &Tensor) -> Vec<String> {
         DType::I64 => all::<i64>(tensor, |x| x.to_string()),
         DType::U64 => all::<u64>(tensor, |x| x.to_string()),
         DType::Bool => all::<bool>(tensor, |x| x.to_string()),
+        other if other.is_int() => tensor.to_f64_vec().into_iter().map(|x| x.to_string()).collect(),
+        _ => tensor.to_f64_vec().into_iter().map(|x| format!("{x:?}")).collect(),
     }
 }
 
@@ -73,6 +75,11 @@ pub(super) fn parse(ty: &TensorType, items: &[&str]) -> Result<Tensor, String> {
         DType::I64 => all::<i64>(ty, items, |s| s.parse().ok()),
         DType::U64 => all::<u64>(ty, items, |s| s.parse().ok()),
         DType::Bool => all::<bool>(ty, items, |s| s.parse().ok()),
+        small => {
+            let read = |s: &&str| s.parse::<f64>().map_err(|_| format!("`{s}` is no element of {ty}"));
+            let data = items.iter().map(read).collect::<Result<Vec<f64>, String>>()?;
+            Ok(Tensor::from_f64(small, ty.shape.iter().copied(), &data))
+        }
     }
 }
 

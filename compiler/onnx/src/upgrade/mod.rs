@@ -5,13 +5,19 @@
 //! other nodes. Source: the change log of the ONNX operators (`docs/Changelog.md`).
 
 mod axes;
+mod broadcast;
 mod clip;
 mod constant;
+mod dft;
 mod dropout;
+mod first_sets;
+mod mean;
 mod normalize;
 mod pad;
 mod pool;
+mod quantized;
 mod resize;
+mod roi_align;
 mod slice;
 mod softmax;
 mod split;
@@ -23,7 +29,9 @@ use qcc_ir::ValueId;
 use qcc_ops::{AttrValue, Attrs, OpError};
 use qcc_tensor::Tensor;
 
+pub(crate) use self::upgrade as newest;
 pub(crate) use constant::constant;
+pub(crate) use quantized::requantized;
 
 /// A node of the file with its inputs resolved.
 #[derive(Debug, Clone)]
@@ -114,13 +122,35 @@ const EVER: i64 = i64::MAX;
 
 /// All upgrades, applied from top to bottom.
 static UPGRADES: &[Upgrade] = &[
+    row("Add", 7, InPlace(broadcast::operands)),
+    row("And", 7, InPlace(broadcast::operands)),
+    row("Div", 7, InPlace(broadcast::operands)),
+    row("Equal", 7, InPlace(broadcast::operands)),
+    row("Greater", 7, InPlace(broadcast::operands)),
+    row("Less", 7, InPlace(broadcast::operands)),
+    row("Mul", 7, InPlace(broadcast::operands)),
+    row("Or", 7, InPlace(broadcast::operands)),
+    row("Pow", 7, InPlace(broadcast::operands)),
+    row("Sub", 7, InPlace(broadcast::operands)),
+    row("Xor", 7, InPlace(broadcast::operands)),
+    row("BatchNormalization", 7, InPlace(first_sets::inference_only)),
+    row("Concat", 4, InPlace(first_sets::concat)),
+    row("DFT", 20, InPlace(dft::axis)),
+    row("Dropout", 7, InPlace(first_sets::inference_only)),
+    row("Gemm", 7, InPlace(broadcast::drop_flag)),
+    row("PRelu", 7, InPlace(broadcast::slope)),
+    row("Reshape", 5, InPlace(first_sets::reshape)),
+    row("Tile", 6, InPlace(first_sets::tile)),
     row("BatchNormalization", EVER, InPlace(normalize::batch_normalization)),
     row("Clip", 11, InPlace(clip::bounds)),
     row("ConstantOfShape", EVER, InPlace(constant::of_shape)),
     row("Dropout", 12, InPlace(dropout::ratio)),
     row("GroupNormalization", 21, InPlace(normalize::group_normalization)),
     row("MaxPool", EVER, InPlace(pool::storage_order)),
+    row("Mean", EVER, Replace(mean::quotient)),
     row("Pad", 11, InPlace(pad::attributes)),
+    row("QLinearConv", EVER, Replace(quantized::conv)),
+    row("QLinearMatMul", EVER, Replace(quantized::matmul)),
     row("ReduceL1", 18, InPlace(axes::to_input)),
     row("ReduceL2", 18, InPlace(axes::to_input)),
     row("ReduceLogSum", 18, InPlace(axes::to_input)),
@@ -135,6 +165,15 @@ static UPGRADES: &[Upgrade] = &[
     row("Upsample", EVER, InPlace(resize::upsample)),
     row("Resize", 11, InPlace(resize::without_modes)),
     row("Resize", EVER, InPlace(resize::drop_empty_inputs)),
+    row("RoiAlign", 16, InPlace(roi_align::coordinates)),
+    row(
+        "Scatter",
+        EVER,
+        InPlace(|call, _| {
+            call.op = "ScatterElements".to_string();
+            Ok(())
+        }),
+    ),
     row("Slice", 10, InPlace(slice::attributes)),
     row("Split", 13, InPlace(split::sizes)),
     row("Split", 18, InPlace(split::count)),
@@ -151,7 +190,10 @@ static UPGRADES: &[Upgrade] = &[
 pub(crate) fn knows(op: &str, version: i64) -> bool {
     let renamed = match op {
         "Constant" => return true,
-        "Sum" => "Add",
+        "Sum" | "Mean" => "Add",
+        "QLinearConv" => "ConvInteger",
+        "QLinearMatMul" => "MatMulInteger",
+        "Scatter" if version < 11 => "ScatterElements",
         "Upsample" if version < 10 => "Resize",
         op => op,
     };
@@ -160,6 +202,9 @@ pub(crate) fn knows(op: &str, version: i64) -> bool {
 
 /// Adds the nodes of a call to the graph and returns its outputs.
 pub(crate) fn upgrade(mut call: Call, scope: &mut Scope<'_>) -> Result<Vec<ValueId>, OpError> {
+    if call.version < 6 {
+        first_sets::drop_consumed(&mut call);
+    }
     for row in UPGRADES {
         if row.op == call.op && call.version < row.before {
             match row.change {

@@ -6,9 +6,8 @@ use qcc_ops::OpError;
 
 /// Drops the order where nobody reads the positions, and where it is the default.
 pub(super) fn storage_order(call: &mut Call, _: &mut Scope<'_>) -> Result<(), OpError> {
-    if call.outputs > 1 && call.attrs.int("storage_order").unwrap_or(0) != 0 {
-        return Err(OpError::unsupported("positions in column-major order (storage_order = 1)"));
+    if call.outputs < 2 || call.attrs.int("storage_order") == Some(0) {
+        call.attrs.remove("storage_order");
     }
-    call.attrs.remove("storage_order");
     Ok(())
 }

@@ -115,7 +115,7 @@ fn the_file_around_the_graph_is_checked() {
         ("a text", raw(b"hello, this is no model")),
         ("half a model", raw(&whole[..whole.len() / 2])),
         ("no graph", raw(&bytes(&qcc_onnx::proto::ModelProto { graph: None, ..sound() }))),
-        ("an old operator set", opset(Some(6))),
+        ("an impossible operator set", opset(Some(0))),
         ("a new operator set", opset(Some(99))),
         ("no operator set", opset(None)),
     ];

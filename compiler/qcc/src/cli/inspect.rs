@@ -40,7 +40,7 @@ impl Inspect {
     pub fn execute(&self) -> Result<(), Failure> {
         let (model, bindings) = (Model::open(&self.model)?, self.sizes.bindings());
         match &model {
-            Model::Graph(graph) => print!("{}", report(&pipeline::typed(graph, &bindings)?)),
+            Model::Graph(graph) => print!("{}", report(&pipeline::split(graph, &bindings)?.head)),
             Model::Program(program) => print!("{}", ports(program)),
         }
         print!("\n{}", steps(&*model.program(&bindings, &self.rules.selection())?));
@@ -72,6 +72,13 @@ fn steps(program: &Program) -> String {
             Action::Halo(_) | Action::Copy { .. } => continue,
         };
         out += &format!("{:<40} {:>9.3}  {kernel}\n", step.name, step.macs as f64 / 1e6);
+    }
+    if let Some(tail) = &program.tail {
+        let calls = tail.block.calls.len();
+        out += &format!(
+            "then {calls} ops on reference evaluation, whose shapes depend on data; the first: {}\n",
+            tail.reason
+        );
     }
     let kib = |bytes: usize| bytes as f64 / 1024.0;
     let (arena, constants) = (kib(program.arena_bytes), kib(program.constants.len()));

@@ -81,7 +81,7 @@ impl Run {
         std::fs::create_dir_all(&self.output_dir)
             .map_err(|e| Failure::input(format!("cannot create `{}`: {e}", self.output_dir.display())))?;
         for (i, tensor) in outputs.iter().enumerate() {
-            arrays::write_npy(&self.output_dir.join(format!("output_{i}.npy")), tensor)?;
+            arrays::write_array(&self.output_dir.join(format!("output_{i}")), tensor)?;
         }
         Ok(())
     }

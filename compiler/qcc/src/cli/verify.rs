@@ -122,15 +122,19 @@ fn outputs(compiled: &Compiled, samples: &[Vec<Tensor>]) -> Result<(), Failure> 
         .map(|sample| {
             let mut session = pipeline::session(&compiled.program, 1, Engine::Jit)?;
             let got = session.run(sample)?;
-            let expected = qcc_ir::evaluate(&compiled.typed, sample)?;
+            let mut expected = qcc_ir::evaluate(&compiled.typed, sample)?;
+            if let Some(tail) = &compiled.program.tail {
+                expected = tail.block.run(expected)?;
+            }
             Ok(got.iter().zip(&expected).map(|(g, e)| Error::between(g, e)).collect())
         })
         .collect::<Result<_, Failure>>()?;
-    for (i, port) in compiled.program.outputs.iter().enumerate() {
+    let names = pipeline::session(&compiled.program, 1, Engine::Interpreter)?.output_names();
+    for (i, name) in names.iter().enumerate() {
         let total = errors.iter().map(|e| &e[i]).fold(Error::default(), Error::with);
         println!(
             "output {}: {:.1} dB above its differences from the reference evaluation, largest {:.3e}",
-            port.name,
+            name,
             total.sqnr_db(),
             total.largest
         );

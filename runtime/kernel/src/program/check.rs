@@ -1,7 +1,7 @@
 //! Checks a program before anything trusts it: every range lies inside its buffer, every kernel is accepted by the
 //! kernel verifier and called with buffers that are large enough. What passes here touches no memory but its own.
 
-use super::{Action, BufferId, Gemm, Halo, Im2Col, Matrix, Place, Port, Program};
+use super::{Action, BufferId, Gemm, Halo, Im2Col, Matrix, Place, Port, Program, Tail};
 use crate::{BUFFER_ALIGN, BufferKind, VerifyError, verify};
 use qcc_tensor::TensorType;
 use thiserror::Error;
@@ -43,6 +43,9 @@ pub enum ProgramError {
         /// What is wrong.
         what: String,
     },
+    /// What follows the steps is wrong.
+    #[error("the calls after the steps: {0}")]
+    Tail(String),
     /// A branch of a step is wrong.
     #[error("step {step} (`{name}`), {branch} branch: {error}")]
     Branch {
@@ -90,6 +93,12 @@ fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
             .port(port, written)
             .map_err(|what| ProgramError::Port { port: format!("{kind} {}", port.name), what })?;
     }
+    if let Some(tail) = &program.tail {
+        if depth > 0 {
+            return Err(ProgramError::Tail("a branch has none".into()));
+        }
+        check_tail(program, tail).map_err(ProgramError::Tail)?;
+    }
     for (i, step) in program.steps.iter().enumerate() {
         let fault = |what| ProgramError::Step { step: i, name: step.name.clone(), what };
         checker.action(&step.action).map_err(fault)?;
@@ -104,6 +113,17 @@ fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
         }
     }
     Ok(())
+}
+
+fn check_tail(program: &Program, tail: &Tail) -> Result<(), String> {
+    let (given, read) = (program.outputs.len(), tail.block.inputs as usize);
+    if given != read {
+        return Err(format!("they read {read} values, the steps give {given}"));
+    }
+    if tail.outputs.len() != tail.block.outputs.len() {
+        return Err(format!("{} names for {} results", tail.outputs.len(), tail.block.outputs.len()));
+    }
+    tail.block.check()
 }
 
 struct Checker<'p> {

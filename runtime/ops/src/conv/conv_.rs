@@ -2,7 +2,7 @@
 
 use super::window::{self, Window};
 use crate::{AttrDef, AttrKind, Attrs, Default, EvalArgs, InferArgs, OpDef, OpError, Param};
-use qcc_tensor::{DType, Element, Tensor, TensorType};
+use qcc_tensor::{Element, Tensor, TensorType};
 
 /// Attributes of `Conv` and `IConv`.
 pub(crate) const ATTRS: &[AttrDef] = &[
@@ -123,11 +123,7 @@ pub(crate) fn convolve<X: Copy, W: Copy, A: Copy>(
 }
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
-    match a.input(0)?.dtype() {
-        DType::F32 => eval_as::<f32>(a),
-        DType::F64 => eval_as::<f64>(a),
-        other => Err(OpError::unsupported(format!("Conv on {other}"))),
-    }
+    crate::numeric::dispatch!(floats a.input(0)?.dtype(), T => eval_as::<T>(a), "Conv")
 }
 
 fn eval_as<T: Element>(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {

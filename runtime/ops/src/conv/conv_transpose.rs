@@ -1,7 +1,7 @@
 //! `ConvTranspose`.
 
 use crate::{AttrDef, AttrKind, AttrValue, Attrs, Default, EvalArgs, InferArgs, OpDef, OpError, Param};
-use qcc_tensor::{DType, Element, Tensor, TensorType};
+use qcc_tensor::{Element, Tensor, TensorType};
 
 /// Transposed convolution; weights `[I, O / group, kernel…]`, channels first. Sums in f64, rounded once.
 pub static OP: OpDef = OpDef {
@@ -39,28 +39,46 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     if x.rank() < 3 || w.rank() != x.rank() || !x.dtype.is_float() || x.dtype != w.dtype {
         return Err(OpError::invalid(format!("input {x} and weights {w} do not fit")));
     }
-    if a.attrs.str("auto_pad") != Some("NOTSET") || a.attrs.get("output_shape").is_some() {
-        return Err(OpError::unsupported("auto_pad and output_shape of ConvTranspose"));
-    }
     let axes = x.rank() - 2;
     let group = a.attrs.int("group").unwrap_or(1).max(1) as usize;
     if x.shape[1] != w.shape[0] || !x.shape[1].is_multiple_of(group) {
         return Err(OpError::invalid(format!("weights {w} do not fit an input {x} in {group} groups")));
     }
     a.attrs.remove("kernel_shape");
-    let (pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
-    let (dilations, extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
+    let (mut pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
+    let (dilations, mut extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
+    let reach = |i: usize| w.shape[i + 2].saturating_sub(1) * dilations[i] + 1;
+    let full = |i: usize, extra: usize| strides[i] * x.shape[i + 2].saturating_sub(1) + extra + reach(i);
+    let auto = a.attrs.str("auto_pad").unwrap_or("NOTSET").to_string();
+    let same = auto == "SAME_UPPER" || auto == "SAME_LOWER";
+    if !same && auto != "NOTSET" && auto != "VALID" {
+        return Err(OpError::invalid(format!("unknown auto_pad `{auto}`")));
+    }
+    if auto == "VALID" {
+        pads = vec![0; 2 * axes];
+    }
+    if a.attrs.get("output_shape").is_some() || same {
+        let sizes = match a.attrs.get("output_shape") {
+            Some(_) => list(a.attrs, "output_shape", axes, 0)?,
+            None => (0..axes).map(|i| strides[i] * x.shape[i + 2]).collect(),
+        };
+        for i in 0..axes {
+            // What is too much is cut off at both ends; what is missing is added behind.
+            let total = full(i, extra[i]).saturating_sub(sizes[i]);
+            let (small, large) = (total / 2, total - total / 2);
+            (pads[i], pads[axes + i]) = if auto == "SAME_UPPER" { (small, large) } else { (large, small) };
+            extra[i] += sizes[i].saturating_sub(full(i, extra[i]));
+        }
+    }
+    a.attrs.remove("output_shape");
+    a.attrs.set("auto_pad", AttrValue::Str("NOTSET".into()));
     let ints = |v: &[usize]| AttrValue::Ints(v.iter().map(|&x| x as i64).collect());
     for (name, v) in [("pads", &pads), ("strides", &strides), ("dilations", &dilations), ("output_padding", &extra)] {
         a.attrs.set(name, ints(v));
     }
     let mut shape: qcc_tensor::Shape = [x.shape[0], w.shape[1] * group].into_iter().collect();
     for i in 0..axes {
-        let full = strides[i] * x.shape[i + 2].saturating_sub(1)
-            + extra[i]
-            + w.shape[i + 2].saturating_sub(1) * dilations[i]
-            + 1;
-        let size = full.checked_sub(pads[i] + pads[axes + i]);
+        let size = full(i, extra[i]).checked_sub(pads[i] + pads[axes + i]);
         shape.push(size.ok_or_else(|| OpError::invalid("the pads remove more than there is"))?);
     }
     Ok(vec![TensorType { dtype: x.dtype, shape }])
@@ -74,11 +92,7 @@ fn macs(inputs: &[Option<&TensorType>], _: &[TensorType], _: &Attrs) -> u64 {
 }
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
-    match a.input(0)?.dtype() {
-        DType::F32 => eval_as::<f32>(a),
-        DType::F64 => eval_as::<f64>(a),
-        other => Err(OpError::unsupported(format!("ConvTranspose on {other}"))),
-    }
+    crate::numeric::dispatch!(floats a.input(0)?.dtype(), T => eval_as::<T>(a), "ConvTranspose")
 }
 
 fn eval_as<T: Element>(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {

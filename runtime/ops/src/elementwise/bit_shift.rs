@@ -4,11 +4,12 @@ use crate::elementwise::binary;
 use crate::{AttrDef, AttrKind, Default, InferArgs, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::TensorType;
 
-/// Unsigned integers shifted by `y` bits, `LEFT` or `RIGHT`; bits beyond the type are lost.
+/// Integers shifted by `y` bits, `LEFT` or `RIGHT`; bits beyond the type are lost, a right shift keeps the sign. A number
+/// of bits that is negative or not below the type's width shifts everything out.
 pub static OP: OpDef = OpDef {
     name: "BitShift",
     domain: "",
-    doc: "Unsigned integers shifted by a number of bits.",
+    doc: "Integers shifted by a number of bits.",
     inputs: &[Param::one("x"), Param::one("y")],
     outputs: &[Param::one("z")],
     attrs: &[AttrDef::new("direction", AttrKind::Str, Default::Required)],
@@ -16,14 +17,21 @@ pub static OP: OpDef = OpDef {
     infer,
     eval: |a| {
         let left = a.attrs.str("direction") == Some("LEFT");
+        let width = a.input(0)?.dtype().bits() as i128;
         binary::eval(
             a,
             |x, _| x,
-            // A type has at most 64 bits, so a shift by 64 or more clears every one of them.
-            |i, j| match (left, j) {
-                (_, 64..) => 0,
-                (true, j) => i.wrapping_shl(j as u32),
-                (false, j) => i >> j,
+            |i, j| match (left, (0..width).contains(&j)) {
+                (true, true) => i << j,
+                (true, false) => 0,
+                (false, true) => i >> j,
+                (false, false) => {
+                    if i < 0 {
+                        -1
+                    } else {
+                        0
+                    }
+                }
             },
         )
     },
@@ -32,11 +40,8 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let x = a.ty(0)?;
-    if x.dtype.is_int() && !x.dtype.is_unsigned() {
-        return Err(OpError::unsupported(format!("shifts of signed integers, {x}")));
-    }
-    if !x.dtype.is_unsigned() {
-        return Err(OpError::invalid(format!("only unsigned integers are shifted, got {x}")));
+    if !x.dtype.is_int() {
+        return Err(OpError::invalid(format!("only integers are shifted, got {x}")));
     }
     match a.attrs.str("direction") {
         Some("LEFT" | "RIGHT") => binary::infer(a),

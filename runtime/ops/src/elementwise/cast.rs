@@ -1,8 +1,9 @@
 //! `Cast`.
 
-use crate::numeric::dispatch;
-use crate::{AttrDef, AttrKind, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
-use qcc_tensor::{DType, Element, Tensor, TensorType};
+use super::convert::{Rounding, convert};
+use crate::{AttrDef, AttrKind, Attrs, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
+use qcc_tensor::small::Overflow;
+use qcc_tensor::{Tensor, TensorType};
 
 /// Converts elements: floats round to nearest even, float to integer truncates (and saturates where the standard leaves it
 /// open), integers wrap, zero is false.
@@ -13,6 +14,7 @@ pub static OP: OpDef = OpDef {
     inputs: &[Param::one("x")],
     outputs: &[Param::one("y")],
     attrs: &[
+        AttrDef::new("round_mode", AttrKind::Str, Default::Str("up")),
         AttrDef::new("saturate", AttrKind::Int, Default::Int(1)),
         AttrDef::new("to", AttrKind::Type, Default::Required),
     ],
@@ -24,23 +26,26 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let dtype = a.attrs.dtype("to").ok_or_else(|| OpError::invalid("`to` must be an element type"))?;
+    rounding(a.attrs)?;
     Ok(vec![TensorType { dtype, shape: a.ty(0)?.shape.clone() }])
 }
 
+/// What becomes of values that are too large.
+pub(crate) fn overflow(attrs: &Attrs) -> Overflow {
+    if attrs.int("saturate") == Some(0) { Overflow::Leave } else { Overflow::Saturate }
+}
+
+/// How powers of two are rounded.
+pub(crate) fn rounding(attrs: &Attrs) -> Result<Rounding, OpError> {
+    match attrs.str("round_mode") {
+        Some("up") => Ok(Rounding::Up),
+        Some("down") => Ok(Rounding::Down),
+        Some("nearest") => Ok(Rounding::Nearest),
+        other => Err(OpError::invalid(format!("round_mode must be up, down or nearest, got {other:?}"))),
+    }
+}
+
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
-    let x = a.input(0)?;
     let to = a.attrs.dtype("to").ok_or_else(|| OpError::invalid("`to` must be an element type"))?;
-    if to == x.dtype() {
-        return Ok(vec![x.clone()]);
-    }
-    let shape = x.shape().iter().copied();
-    if x.dtype().is_float() || x.dtype() == DType::Bool || to.is_float() || to == DType::Bool {
-        return Ok(vec![Tensor::from_f64(to, shape, &x.to_f64_vec())]);
-    }
-    let wide: Vec<i128> =
-        dispatch!(ints x.dtype(), T => Ok(x.slice::<T>().iter().map(|&v| v as i128).collect()), "Cast")?;
-    dispatch!(ints to, T => {
-        debug_assert_eq!(T::DTYPE, to);
-        Ok(vec![Tensor::new(shape, wide.iter().map(|&v| v as T).collect())])
-    }, "Cast")
+    Ok(vec![convert(a.input(0)?, to, overflow(a.attrs), rounding(a.attrs)?)?])
 }

@@ -1,5 +1,7 @@
 //! Matrix products.
 
+pub(crate) mod det;
+pub(crate) mod einsum;
 pub(crate) mod gemm;
 pub(crate) mod imatmul;
 pub(crate) mod matmul;

@@ -9,5 +9,7 @@ pub(crate) mod instance_normalization;
 pub(crate) mod layer_normalization;
 pub(crate) mod log_softmax;
 pub(crate) mod lp_normalization;
+pub(crate) mod lrn;
+pub(crate) mod mean_variance_normalization;
 pub(crate) mod rms_normalization;
 pub(crate) mod softmax;

@@ -1,9 +1,8 @@
 //! `DequantizeLinear`.
 
 use super::grid;
-use crate::numeric::dispatch;
 use crate::{AttrDef, AttrKind, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
-use qcc_tensor::{DType, Element, Tensor, TensorType};
+use qcc_tensor::{DType, Tensor, TensorType};
 
 /// `y = (x - z) * s` in the scale's type; an i32 input is an accumulator or a bias and has no zero-point.
 pub static OP: OpDef = OpDef {
@@ -25,9 +24,10 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let (x, scale) = (a.ty(0)?.clone(), a.ty(1)?.clone());
-    if !matches!(x.dtype, DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::I32) || !scale.dtype.is_float() {
+    let codes = x.dtype == DType::I32 || grid::check_codes(x.dtype).is_ok();
+    if !codes || !scale.dtype.is_float() {
         return Err(OpError::invalid(format!(
-            "codes must be 8-, 16- or 32-bit integers and scales floats, got {x}, {scale}"
+            "codes must be integers of at most 32 bits or small floats, and scales floats, got {x}, {scale}"
         )));
     }
     if let Some(zp) = a.opt_ty(2)
@@ -43,21 +43,16 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, scale) = (a.input(0)?, a.input(1)?);
-    let (channels, inner) = grid::channels(x.shape(), scale, a.attrs.int("axis").unwrap_or(0));
-    let zero = grid::zero_points(a.opt(2), channels)?;
+    let places = grid::Places::new(x.shape(), scale, a.attrs);
+    let zero = grid::zeros(a.opt(2), places.count());
     let scales = scale.to_f64_vec();
     let single = scale.dtype() != DType::F64;
     let dtype = a.attrs.dtype("output_dtype").unwrap_or(scale.dtype());
-    let value = |i: usize, q: i64| {
-        let c = if channels == 1 { 0 } else { i / inner % channels };
+    let value = |(i, q): (usize, f64)| {
+        let c = places.of(i);
         let d = q - zero[c];
-        if single { f64::from(d as f32 * scales[c] as f32) } else { d as f64 * scales[c] }
+        if single { f64::from(d as f32 * scales[c] as f32) } else { d * scales[c] }
     };
-    dispatch!(ints x.dtype(), Q => {
-        let codes = x.slice::<Q>();
-        dispatch!(floats dtype, F => {
-            let y = codes.iter().enumerate().map(|(i, &q)| F::from_f64(value(i, q as i64))).collect();
-            Ok(vec![Tensor::new(x.shape().iter().copied(), y)])
-        }, "DequantizeLinear")
-    }, "DequantizeLinear")
+    let y: Vec<f64> = x.to_f64_vec().into_iter().enumerate().map(value).collect();
+    Ok(vec![Tensor::from_f64(dtype, x.shape().iter().copied(), &y)])
 }

@@ -1,9 +1,10 @@
 //! `QuantizeLinear`.
 
 use super::grid;
-use crate::numeric::dispatch;
+use crate::elementwise::cast::overflow;
+use crate::elementwise::convert::{Rounding, convert};
 use crate::{AttrDef, AttrKind, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
-use qcc_tensor::{DType, Element, Tensor, TensorType};
+use qcc_tensor::{DType, Tensor, TensorType};
 
 /// `y = saturate(round_half_even(x / s) + z)`.
 ///
@@ -46,7 +47,16 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
         (None, Some(d)) => d,
         (None, None) => DType::U8,
     };
-    grid::code_range(dtype)?;
+    grid::check_codes(dtype)?;
+    // The precision of the scale's type is the default.
+    match (a.attrs.int("precision").unwrap_or(0), scale.dtype) {
+        (0, _) => {}
+        (1, DType::F32) | (10, DType::F16) | (11, DType::F64) | (16, DType::BF16) => {
+            a.attrs.set("precision", crate::AttrValue::Int(0));
+        }
+        (1 | 10 | 11 | 16, _) => {}
+        (other, _) => return Err(OpError::invalid(format!("precision {other} is no float type"))),
+    }
     a.attrs.set("output_dtype", crate::AttrValue::Type(dtype));
     grid::canonical_axis(a, &x, &scale)?;
     Ok(vec![TensorType { dtype, shape: x.shape }])
@@ -55,22 +65,38 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, scale) = (a.input(0)?, a.input(1)?);
     let dtype = a.attrs.dtype("output_dtype").unwrap_or(DType::U8);
-    let (lo, hi) = grid::code_range(dtype)?;
-    let (channels, inner) = grid::channels(x.shape(), scale, a.attrs.int("axis").unwrap_or(0));
-    let zero = grid::zero_points(a.opt(2), channels)?;
+    let places = grid::Places::new(x.shape(), scale, a.attrs);
+    let zero = grid::zeros(a.opt(2), places.count());
     let scales = scale.to_f64_vec();
-    let single = scale.dtype() != DType::F64;
-    let quantize = |i: usize, v: f64| {
-        let c = if channels == 1 { 0 } else { i / inner % channels };
-        let z = zero[c] as f64;
-        // In f32 the quotient is rounded to f32, as the division instruction does.
-        let q = if single { f64::from(v as f32 / scales[c] as f32) } else { v / scales[c] };
-        if q.is_nan() { lo } else { q.clamp(lo - z, hi - z).round_ties_even() + z }
+    let precision = match a.attrs.int("precision") {
+        Some(1) => DType::F32,
+        Some(10) => DType::F16,
+        Some(11) => DType::F64,
+        Some(16) => DType::BF16,
+        _ => scale.dtype(),
     };
-    dispatch!(ints dtype, T => {
-        let codes = dispatch!(floats x.dtype(), F => {
-            Ok(x.slice::<F>().iter().enumerate().map(|(i, v)| quantize(i, v.to_f64()) as T).collect())
-        }, "QuantizeLinear")?;
-        Ok(vec![Tensor::new::<T>(x.shape().iter().copied(), codes)])
-    }, "QuantizeLinear")
+    // In f32 the quotient is rounded to f32, as the division instruction does.
+    let divide = |v: f64, s: f64| match precision {
+        DType::F32 => f64::from(v as f32 / s as f32),
+        other => grid::rounded(other, v / s),
+    };
+    let values = x.to_f64_vec();
+    let shape = || x.shape().iter().copied();
+    if dtype.is_small_float() {
+        let sums: Vec<f64> =
+            values.iter().enumerate().map(|(i, &v)| divide(v, scales[places.of(i)]) + zero[places.of(i)]).collect();
+        let sums = Tensor::from_f64(DType::F64, shape(), &sums);
+        return Ok(vec![convert(&sums, dtype, overflow(a.attrs), Rounding::Nearest)?]);
+    }
+    let (lo, hi) = dtype.int_range().unwrap_or((0, 0));
+    let (lo, hi) = (lo as f64, hi as f64);
+    let codes: Vec<f64> = values
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| {
+            let (q, z) = (divide(v, scales[places.of(i)]), zero[places.of(i)]);
+            if q.is_nan() { lo } else { q.clamp(lo - z, hi - z).round_ties_even() + z }
+        })
+        .collect();
+    Ok(vec![Tensor::from_f64(dtype, shape(), &codes)])
 }

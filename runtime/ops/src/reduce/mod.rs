@@ -2,6 +2,7 @@
 
 pub(crate) mod arg_max;
 pub(crate) mod arg_min;
+pub(crate) mod cum_prod;
 pub(crate) mod cum_sum;
 pub(crate) mod ireduce_sum;
 pub(crate) mod over;

@@ -48,13 +48,15 @@ pub(crate) fn eval(a: &EvalArgs<'_>, f: impl Fn(&mut dyn Iterator<Item = f64>) -
     let noop = a.attrs.int("noop_with_empty_axes") == Some(1);
     let axes = resolve(x.rank(), a.opt(1).and_then(Tensor::to_i64_vec), noop)?;
     let shape = reduced(x.shape(), &axes, a.attrs.int("keepdims") != Some(0));
-    dispatch!(numbers x.dtype(), T => {
+    dispatch!(all x.dtype(), T => {
         let data = x.slice::<T>();
         if x.dtype().size() == 8 && x.dtype().is_int() && data.iter().any(|v| v.to_f64().abs() > 9e15) {
             return Err(OpError::unsupported("a reduction of 64-bit integers beyond 2^53"));
         }
         let mut out = Vec::new();
-        groups(x.shape(), &axes, |group| out.push(T::from_f64(f(&mut group.map(|i| data[i].to_f64())))));
+        // The largest of no bools is false, though the largest of no numbers is below all of them.
+        let within = |v: f64| if x.dtype() == qcc_tensor::DType::Bool { v.max(0.0) } else { v };
+        groups(x.shape(), &axes, |group| out.push(T::from_f64(within(f(&mut group.map(|i| data[i].to_f64()))))));
         Ok(vec![Tensor::new(shape, out)])
     }, "a reduction")
 }

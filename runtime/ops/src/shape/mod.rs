@@ -1,6 +1,8 @@
 //! Ops that move, select and join elements, and ops on shapes.
 
 pub(crate) mod axes;
+pub(crate) mod center_crop_pad;
+pub(crate) mod compress;
 pub(crate) mod concat;
 pub(crate) mod constant_of_shape;
 pub(crate) mod depth_to_space;
@@ -11,23 +13,28 @@ pub(crate) mod gather;
 pub(crate) mod gather_elements;
 pub(crate) mod gather_nd;
 mod moved;
+pub(crate) mod non_zero;
 pub(crate) mod one_hot;
 pub(crate) mod pad;
 pub(crate) mod range;
 pub(crate) mod reshape;
 pub(crate) mod resize;
+pub(crate) mod reverse_sequence;
 mod scatter;
 pub(crate) mod scatter_elements;
 pub(crate) mod scatter_nd;
 pub(crate) mod shape_;
+pub(crate) mod size;
 pub(crate) mod slice;
 pub(crate) mod space_to_depth;
 pub(crate) mod split;
 pub(crate) mod squeeze;
+pub(crate) mod tensor_scatter;
 pub(crate) mod tile;
 pub(crate) mod top_k;
 pub(crate) mod transpose;
 pub(crate) mod trilu;
+pub(crate) mod unique;
 pub(crate) mod unsqueeze;
 
 pub(crate) use axes::axes as sorted_axes;

@@ -40,7 +40,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     }
     let axis = crate::shape::positive_axis(a.attrs.int("axis").unwrap_or(-1), indices.rank() + 1)?;
     a.attrs.set("axis", AttrValue::Int(axis as i64));
-    let depth = a.value(1).ok_or_else(|| OpError::unsupported("a depth that is computed from run-time data"))?;
+    let depth = a.value(1).ok_or_else(|| OpError::dynamic("the depth is computed from run-time data"))?;
     Ok(vec![TensorType { dtype: values.dtype, shape: result(&indices.shape, single(depth), axis)? }])
 }
 

@@ -30,9 +30,8 @@ fn resolve(values: [&Tensor; 3]) -> Result<(f64, f64, usize), OpError> {
 }
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
-    let known = |i: usize| {
-        a.value(i).ok_or_else(|| OpError::unsupported("a range whose length is computed from run-time data"))
-    };
+    let known =
+        |i: usize| a.value(i).ok_or_else(|| OpError::dynamic("the range's length is computed from run-time data"));
     let (_, _, count) = resolve([known(0)?, known(1)?, known(2)?])?;
     Ok(vec![TensorType::new(a.ty(0)?.dtype, [count])])
 }

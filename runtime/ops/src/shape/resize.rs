@@ -132,8 +132,8 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
         }
     }
     let nearest = a.attrs.str("mode") == Some("nearest");
-    if a.attrs.int("antialias") == Some(1) && !nearest {
-        return Err(OpError::unsupported("Resize with antialiasing"));
+    if a.attrs.int("antialias") == Some(1) && nearest {
+        return Err(OpError::invalid("there is no antialiasing to the nearest element"));
     }
     if !nearest && x.dtype == qcc_tensor::DType::Bool {
         return Err(OpError::invalid(format!("{x} can be resampled to the nearest element only")));
@@ -141,7 +141,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let floats = |i: usize, what: &str| match (a.opt_ty(i), a.value(i)) {
         (Some(ty), Some(v)) if ty.elements() > 0 => Ok(Some(v.to_f64_vec())),
         (Some(ty), None) if ty.elements() > 0 => {
-            Err(OpError::unsupported(format!("{what} are computed from run-time data, so the shape is not known")))
+            Err(OpError::dynamic(format!("{what} are computed from run-time data, so the shape is not known")))
         }
         _ => Ok(None),
     };
@@ -210,6 +210,9 @@ fn taps(a: &Axis, i: usize, attrs: &Attrs) -> Taps {
     let below = at.floor();
     let t = at - below;
     let mut taps: Vec<(f64, f64)> = match attrs.str("mode") {
+        Some(kind @ ("linear" | "cubic")) if attrs.int("antialias") == Some(1) && a.scale < 1.0 => {
+            stretched(at, a.scale, kind == "cubic", f64::from(attrs.float("cubic_coeff_a").unwrap_or(-0.75)))
+        }
         Some("linear") => vec![(below, 1.0 - t), (below + 1.0, t)],
         Some("cubic") => {
             let c = f64::from(attrs.float("cubic_coeff_a").unwrap_or(-0.75));
@@ -238,6 +241,26 @@ fn taps(a: &Axis, i: usize, attrs: &Attrs) -> Taps {
         taps.iter_mut().for_each(|t| t.1 /= sum);
     }
     Some(taps.into_iter().filter(|t| t.1 != 0.0).map(|(p, w)| (clamped(p), w)).collect())
+}
+
+/// Where an axis shrinks, the kernel is stretched to cover as many elements as become one.
+fn stretched(at: f64, scale: f64, cubic: bool, c: f64) -> Vec<(f64, f64)> {
+    let weight = |d: f64| match (cubic, d) {
+        (false, d) => (1.0 - d).max(0.0),
+        (true, d) if d <= 1.0 => ((c + 2.0) * d - (c + 3.0)) * d * d + 1.0,
+        (true, d) if d < 2.0 => ((c * d - 5.0 * c) * d + 8.0 * c) * d - 4.0 * c,
+        (true, _) => 0.0,
+    };
+    let reach = if cubic { 2.0 } else { 1.0 } / scale;
+    let mut taps = Vec::new();
+    let mut p = (at - reach).ceil();
+    while p <= at + reach {
+        taps.push((p, weight((p - at).abs() * scale)));
+        p += 1.0;
+    }
+    let sum: f64 = taps.iter().map(|t| t.1).sum();
+    taps.iter_mut().for_each(|t| t.1 /= sum);
+    taps
 }
 
 /// Sum over the product of the axes' taps.

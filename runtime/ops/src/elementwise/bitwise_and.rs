@@ -1,0 +1,3 @@
+//! `BitwiseAnd`.
+
+crate::elementwise::bitwise::bitwise!("BitwiseAnd", "Bits that both operands have.", |i, j| i & j);

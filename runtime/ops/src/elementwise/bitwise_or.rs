@@ -1,0 +1,3 @@
+//! `BitwiseOr`.
+
+crate::elementwise::bitwise::bitwise!("BitwiseOr", "Bits that one of the operands has.", |i, j| i | j);

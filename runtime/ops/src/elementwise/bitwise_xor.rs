@@ -1,0 +1,3 @@
+//! `BitwiseXor`.
+
+crate::elementwise::bitwise::bitwise!("BitwiseXor", "Bits that exactly one of the operands has.", |i, j| i ^ j);

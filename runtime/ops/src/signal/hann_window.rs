@@ -1,0 +1,3 @@
+//! `HannWindow`.
+
+crate::signal::window::window!("HannWindow", "Half a cosine.", [0.5, -0.5]);
