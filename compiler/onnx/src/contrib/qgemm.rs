@@ -10,7 +10,7 @@ use qcc_tensor::{DType, Tensor};
 /// `QGemm(a, a_s, a_z, b, b_s, b_z, c, y_s, y_z)`: an integer product with an i32 bias, as codes, or without `y_s` as values.
 /// `b_s` is one number or one for each column.
 pub(super) fn import(call: Call, scope: &mut Scope<'_>) -> Result<Vec<ValueId>, OpError> {
-    let mut operand = |scope: &mut Scope<'_>, i: usize, flag: &str| -> Result<ValueId, OpError> {
+    let operand = |scope: &mut Scope<'_>, i: usize, flag: &str| -> Result<ValueId, OpError> {
         let codes = required(&call, i)?;
         if call.attrs.int(flag).unwrap_or(0) == 0 {
             return Ok(codes);

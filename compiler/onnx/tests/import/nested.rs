@@ -108,9 +108,39 @@ fn branches_receive_values_and_copy_constants() {
         ),
         (
             "an op that is not supported in a branch",
-            with_condition([choice(branch([node("Det", &["x"], &["t"])], "t"), branch([relu("x", "e")], "e"))], vec![]),
+            with_condition(
+                [choice(branch([node("TfIdfVectorizer", &["x"], &["t"])], "t"), branch([relu("x", "e")], "e"))],
+                vec![],
+            ),
         ),
     ];
     let shown = cases.into_iter().map(|(claim, graph)| (claim, typed(&model(17, graph))));
     insta::assert_snapshot!("nested", gallery(shown));
+}
+
+#[test]
+fn bodies_of_loops_take_their_values_and_then_captures() {
+    let body = GraphProto {
+        input: vec![
+            input("i", DataType::Int64, &[]),
+            input("go", DataType::Bool, &[]),
+            input("v", DataType::Float, &[2]),
+        ],
+        node: vec![node("Add", &["v", "x"], &["sum"]), node("Mul", &["sum", "w"], &["next"])],
+        output: vec![value("go"), value("next"), value("sum")],
+        ..Default::default()
+    };
+    let looped = |body: GraphProto, outputs: &[&str]| {
+        let node = node("Loop", &["n", "", "x"], outputs).with(graph_attribute("body", body));
+        let initializer = vec![f32s("w", &[2], &[1.0, 2.0]), i64s("n", &[3])];
+        GraphProto { input: vec![input("x", DataType::Float, &[2])], initializer, ..from_x_to_y([node]) }
+    };
+    let fewer = GraphProto { output: vec![value("go")], ..body.clone() };
+    let cases = [
+        ("a slice and a value that goes around", looped(body.clone(), &["last", "y"])),
+        ("an output nobody reads", looped(body, &["y"])),
+        ("a body of too few outputs", looped(fewer, &["last", "y"])),
+    ];
+    let shown = cases.into_iter().map(|(claim, graph)| (claim, shown(import(&model(17, graph)))));
+    insta::assert_snapshot!("loops", gallery(shown));
 }

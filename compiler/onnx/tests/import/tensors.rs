@@ -38,7 +38,10 @@ fn every_encoding_gives_the_same_elements() {
         ("bool raw, where any other byte is true", raw(DataType::Bool, &[0, 7])),
         ("a scalar", TensorProto { float_data: vec![0.5], ..tensor("w", DataType::Float, &[]) }),
         ("no elements", TensorProto { ..tensor("w", DataType::Float, &[0, 3]) }),
-        ("a type of 4 bits", small(DataType::Int4, [1, 2])),
+        ("i4, two in a byte", TensorProto { int32_data: vec![0x8f], ..tensor("w", DataType::Int4, &[2]) }),
+        ("u2 raw, four in a byte", raw(DataType::Uint2, &[0b1110])),
+        ("a float of 8 bits", small(DataType::Float8e5m2, [0x3c, 0xbe])),
+        ("i4 of too many bytes", small(DataType::Int4, [1, 2])),
         ("strings", TensorProto { string_data: vec![Bytes::from_static(b"a")], ..tensor("w", DataType::String, &[1]) }),
     ];
     let shown = cases.into_iter().map(|(claim, t)| (claim, shown_constant(t)));

@@ -139,6 +139,21 @@ fn older_forms_become_the_newest() {
             "Add-7 broadcasts",
             with_constants(7, node("Add", &["x", "s"], &["y"]), vec![f32s("s", &[3, 1, 1], &[1.0, 2.0, 3.0])]),
         ),
+        (
+            "Add-6 broadcasts from an axis on",
+            with_constants(
+                6,
+                node("Add", &["x", "s"], &["y"]).with(int("broadcast", 1)).with(int("axis", 1)),
+                vec![f32s("s", &[3], &[1.0, 2.0, 3.0])],
+            ),
+        ),
+        ("PRelu-6: a slope for each channel", with_constants(6, node("PRelu", &["x", "s"], &["y"]), scale())),
+        ("BatchNormalization-6 in training", with_constants(6, batch_norm(), scale())),
+        ("BatchNormalization-6", with_constants(6, batch_norm().with(int("is_test", 1)), scale())),
+        ("Reshape-1", one(1, node("Reshape", &["x"], &["y"]).with(ints("shape", &[6, -1])))),
+        ("Mean of two", one(13, node("Mean", &["x", "x"], &["y"]))),
+        ("Scatter-9", with_constants(9, node("Scatter", &["x", "i", "x"], &["y"]), vec![i64s("i", &[0])])),
+        ("DFT-17", one(17, node("DFT", &["x"], &["y"]).with(int("axis", 2)))),
     ];
     let shown = cases.into_iter().map(|(claim, model)| (claim, typed(&model)));
     insta::assert_snapshot!("upgrades", gallery(shown));

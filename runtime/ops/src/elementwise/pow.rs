@@ -3,7 +3,7 @@
 use crate::elementwise::binary;
 use crate::numeric::dispatch;
 use crate::{EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
-use qcc_tensor::{Element, Tensor, TensorType};
+use qcc_tensor::{DType, Element, Tensor, TensorType};
 
 /// Power, broadcast, in the type of the base. The exponent may be of another type; a negative one of an integer gives zero.
 pub static OP: OpDef = OpDef {
@@ -30,16 +30,15 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, y) = (a.input(0)?, a.input(1)?);
-    if x.dtype().is_int() && y.dtype().is_int() {
-        let power = |i: i128, j: i128| match j {
-            ..0 => 0,
-            j => i.wrapping_pow(u32::try_from(j).unwrap_or(u32::MAX)),
-        };
-        return dispatch!(ints x.dtype(), T => dispatch!(ints y.dtype(), U => {
-            Ok(vec![binary::zip(x, y, |p: T, q: U| power(p as i128, q as i128) as T)?])
-        }, "Pow"), "Pow");
+    let whole = x.dtype().is_int() && y.dtype().is_int();
+    let exponents = Tensor::from_f64(DType::F64, y.shape().iter().copied(), &y.to_f64_vec());
+    if whole {
+        let power = |i: i128, j: f64| if j < 0.0 { 0 } else { i.wrapping_pow(j as u32) };
+        return dispatch!(ints x.dtype(), T => {
+            Ok(vec![binary::zip(x, &exponents, |p: T, q: f64| power(p as i128, q) as T)?])
+        }, "Pow");
     }
-    dispatch!(numbers x.dtype(), T => dispatch!(numbers y.dtype(), U => {
-        Ok(vec![binary::zip(x, y, |p: T, q: U| T::from_f64(p.to_f64().powf(q.to_f64())))?])
-    }, "Pow"), "Pow")
+    dispatch!(numbers x.dtype(), T => {
+        Ok(vec![binary::zip(x, &exponents, |p: T, q: f64| T::from_f64(p.to_f64().powf(q)))?])
+    }, "Pow")
 }

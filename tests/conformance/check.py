@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""The ONNX project's own test cases against the list of those that do not pass.
+
+    check.py RESULT.json                 exit code 1 if a case passes no more, fails, or passes although it is listed
+    check.py RESULT.json --write         write the list
+
+RESULT.json is what `run_suite.py run ... --json` leaves. The list beside this file has a line for each case of tiers 1 and
+2 that does not pass: tier, case, reason. No case may give a wrong result or an error: what is not supported says so.
+"""
+import json
+import os
+import re
+import sys
+
+LIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "not_passing.txt")
+
+
+def reason(message):
+    """One line without what differs from run to run."""
+    message = re.sub(r"\s+", " ", message).strip()
+    message = re.sub(r"^unsupported(\[[a-z-]+\])?: ", "", message)
+    return re.sub(r" = help: .*", "", message)[:160]
+
+
+def read_list():
+    with open(LIST, encoding="utf-8") as f:
+        rows = [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+    return {name: (int(tier), why) for tier, name, why in rows}
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as f:
+        rows = [r for r in json.load(f) if r["tier"] in (1, 2)]
+    missing = sorted((r["tier"], r["name"], reason(r["msg"])) for r in rows if r["status"] != "pass")
+    if "--write" in sys.argv:
+        with open(LIST, "w", encoding="utf-8") as f:
+            f.write("# tier\tcase\treason\n")
+            f.writelines(f"{tier}\t{name}\t{why}\n" for tier, name, why in missing)
+        return
+    known = read_list()
+    status = {r["name"]: r["status"] for r in rows}
+    wrong = [f"{r['name']}: {r['status']}: {r['msg'][:200]}" for r in rows if r["status"] in ("fail", "error")]
+    lost = [f"{name}: passes no more: {why}" for _, name, why in missing if name not in known]
+    stale = [f"{name}: passes, remove it from the list" for name in known if status.get(name) == "pass"]
+    for line in wrong + lost + stale:
+        print(line)
+    for tier in (1, 2):
+        cases = [r for r in rows if r["tier"] == tier]
+        print(f"tier {tier}: {sum(r['status'] == 'pass' for r in cases)} of {len(cases)} pass")
+    sys.exit(bool(wrong or lost or stale))
+
+
+main()
