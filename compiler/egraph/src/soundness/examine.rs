@@ -147,7 +147,9 @@ fn one_match(rule: &Rule, case: &Case, egraph: &mut EGraph, bindings: Bindings, 
                     };
                     return Outcome::Differs(Box::new(mismatch));
                 }
-                Err(OpError::Unsupported(why) | OpError::Invalid(why)) => return Outcome::Unsupported(why),
+                Err(OpError::Unsupported(why) | OpError::Invalid(why) | OpError::Dynamic(why)) => {
+                    return Outcome::Unsupported(why);
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use crate::{AttrDef, AttrKind, Default, EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::{DType, Tensor, TensorType};
 
-/// The input itself at inference; the mask output, if asked for, is all true. Training mode is refused.
+/// The input itself at inference; the mask output, if asked for, is all true. Training mode is refused, unless nothing is
+/// dropped.
 pub static OP: OpDef = OpDef {
     name: "Dropout",
     domain: "",
@@ -25,7 +26,8 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let x = a.input(0)?;
-    if a.opt(2).is_some_and(|t| t.bytes().contains(&1)) {
+    let drops = a.opt(1).is_none_or(|t| t.to_f64_vec().iter().any(|&r| r != 0.0));
+    if drops && a.opt(2).is_some_and(|t| t.bytes().contains(&1)) {
         return Err(OpError::unsupported("Dropout in training mode"));
     }
     let mask = || Tensor::full(x.shape().iter().copied(), true);

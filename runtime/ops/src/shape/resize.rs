@@ -174,14 +174,14 @@ fn original(a: &Axis, i: usize, mode: &str) -> f64 {
         }
         "pytorch_half_pixel" if a.output <= 1 => -0.5,
         "align_corners" if a.output <= 1 => 0.0,
-        "align_corners" => x * (a.input as f64 - 1.0) / (a.output as f64 - 1.0),
+        "align_corners" => x * (a.input as f64 - 1.0) / (resized - 1.0),
         "asymmetric" => x / scale,
         "tf_half_pixel_for_nn" => (x + 0.5) / scale,
         "tf_crop_and_resize" => {
             let (start, end) = a.region;
             let last = a.input as f64 - 1.0;
             if a.output > 1 {
-                start * last + x * (end - start) * last / (a.output as f64 - 1.0)
+                start * last + x * (end - start) * last / (resized - 1.0)
             } else {
                 0.5 * (start + end) * last
             }
