@@ -11,10 +11,12 @@ pub(super) fn quotient(call: Call, scope: &mut Scope<'_>) -> Result<Vec<ValueId>
     let count = call.inputs.len() as f64;
     let first = call.input(0)?;
     let total = sum::chain(call.clone(), scope)?;
-    let divisor = scope.constant(Tensor::from_f64(DType::F64, [], &[count]));
     let divisor = match scope.fact(Some(first)).dtype {
         Some(dtype) => scope.constant(Tensor::from_f64(dtype, [], &[count])),
-        None => scope.extra(&call, "CastLike", Attrs::new(), &[divisor, first])?,
+        None => {
+            let count = scope.constant(Tensor::from_f64(DType::F64, [], &[count]));
+            scope.extra(&call, "CastLike", Attrs::new(), &[count, first])?
+        }
     };
     Ok(vec![scope.extra(&call, "Div", Attrs::new(), &[total[0], divisor])?])
 }
