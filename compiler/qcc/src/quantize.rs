@@ -109,6 +109,9 @@ pub fn quantize<A: Into<batch::Array>>(
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
     if options.effort >= Effort::Corrected {
+        (watch.stage)("equalising channels", held_out.len());
+        calibration.smooth(&int8, &expected, &mut loss, &samples, &runtime)?;
+        steps.push(("equalised channels", loss));
         (watch.stage)("correcting biases", others.len());
         qcc_quantize::correct_biases(&mut calibration, &int8, &others, &expected, &mut loss, &samples, &runtime)?;
         steps.push(("bias correction", loss));

@@ -177,3 +177,101 @@ fn one_sample_and_samples_of_zeros_give_a_model() {
         assert!(result.loss.sqnr_db() > 15.0, "{:?}", result.loss);
     }
 }
+
+#[test]
+fn arrays_that_stay_in_their_file_are_those_that_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = folder.path().join("plain.npz");
+    let written = [("a".to_string(), first(&IMAGES, 3)), ("b".to_string(), Tensor::new([3, 2], (0..6i64).collect()))];
+    arrays::write_npz(&plain, &written).expect("it can be written");
+    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models/fashion_calibration.npz");
+    for path in [plain.as_path(), Path::new(packed)] {
+        let read = arrays::read_npz(path).expect("it can be read");
+        let stored = qcc::stored::open(path).expect("it can be opened");
+        assert_eq!(stored.len(), read.len());
+        for ((name, array), (expected_name, expected)) in stored.iter().zip(&read) {
+            assert_eq!((name, &array.tensor().expect("it can be read")), (expected_name, expected));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_short_or_no_archive_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.npz");
+    arrays::write_npz(&path, &[("x".into(), first(&IMAGES, 3))]).expect("it can be written");
+    let whole = std::fs::read(&path).expect("it can be read");
+    for length in [0, 10, whole.len() / 2] {
+        std::fs::write(&path, &whole[..length]).expect("it can be written");
+        let text = qcc::stored::open(&path).err().expect("it must fail").to_string();
+        assert!(text.starts_with("error: cannot read `"), "{text}");
+    }
+}
+
+#[test]
+fn a_budget_out_of_reach_leaves_everything_in_floats() {
+    let options = Options { min_sqnr_db: Some(200.0), ..Options::default() };
+    let result = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
+    assert!(result.plan.choices.iter().all(|c| *c == Choice::Float));
+    assert!(!qcc_quantize::is_quantized(&result.graph));
+}
+
+#[test]
+fn a_budget_is_met_with_layers_on_integers() {
+    let options = Options { min_sqnr_db: Some(40.0), ..Options::default() };
+    let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
+    let floats = result.plan.choices.iter().filter(|c| **c == Choice::Float).count();
+    assert!(result.loss.sqnr_db() >= 40.0 && floats > 0 && floats < 11, "{floats} floats, {:?}", result.loss);
+}
+
+#[test]
+fn layers_are_compared_and_the_page_shows_them() {
+    let arrays = || input(first(&IMAGES, 8));
+    let result = quantized(&float(), arrays(), &Options::default()).expect("it is quantized");
+    let watch = Watch { stage: &|_, _| (), sample: &|| () };
+    let errors = quantize::layer_errors(&result, &RULES, arrays(), &watch).expect("they can be measured");
+    assert_eq!(errors.len(), 11);
+    for error in &errors {
+        let name = &result.plan.layers[error.layer].name;
+        assert!(error.local.sqnr_db() > 30.0 && error.whole.cosine() > 0.99, "{name}: {error:?}");
+        assert!((0.0..0.02).contains(&error.clipped), "{name}: {error:?}");
+    }
+    let last = errors.last().expect("there are layers");
+    assert!(last.local.sqnr_db() > last.whole.sqnr_db(), "errors add up: {last:?}");
+    let page = qcc::report::page(&result, &errors);
+    assert!(result.plan.layers.iter().all(|l| page.contains(&l.name)));
+    assert!(!page.contains("http") && page.matches("<svg").count() == result.plan.grids.len() + 1);
+}
+
+/// A convolution with an output without weights, then one that reads it.
+fn dead_channel() -> Graph {
+    use qcc_ir::{Dim, InputNode, OpNode};
+    use qcc_ops::Attrs;
+    let mut graph = Graph::new("dead");
+    let dims = Some([1, 2, 4, 4].map(Dim::Known).to_vec());
+    let x = graph.add_input(InputNode { name: "x".into(), dtype: qcc_tensor::DType::F32, dims });
+    let conv = |graph: &mut Graph, x, weights: Tensor, bias: Vec<f32>| {
+        let w = graph.add_const(weights);
+        let b = graph.add_const(Tensor::new([bias.len()], bias));
+        let op = qcc_ops::find("Conv").expect("it is an operator");
+        let inputs = vec![Some(x), Some(w), Some(b)];
+        graph
+            .add_op(OpNode { name: String::new(), op, attrs: Attrs::new(), inputs, outputs: 1, regions: Vec::new() })
+            .output(0)
+    };
+    let weights = (0..36).map(|i| if i / 18 == 1 { 0.0 } else { (i % 5) as f32 / 5.0 - 0.4 }).collect();
+    let y = conv(&mut graph, x, Tensor::new([2, 2, 3, 3], weights), vec![0.25, 0.7]);
+    let y = conv(&mut graph, y, Tensor::new([1, 2, 1, 1], vec![0.0f32, 1.0]), vec![0.0]);
+    graph.add_output("y", y);
+    graph
+}
+
+#[test]
+fn a_channel_without_weights_keeps_its_bias() {
+    let samples = Tensor::new([4, 2, 4, 4], (0..128).map(|i| ((i * 31) % 64) as f32 / 32.0 - 1.0).collect());
+    let result =
+        quantized(&dead_channel(), vec![("x".into(), samples.clone())], &Options::default()).expect("quantized");
+    assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Int8(_))));
+    let y = qcc_ir::evaluate(&typed(&result.graph), &[first(&samples, 1)]).expect("it runs").remove(0);
+    assert!(y.to_f64_vec().iter().all(|v| (v - 0.7).abs() < 0.01), "{:?}", y.to_f64_vec());
+}

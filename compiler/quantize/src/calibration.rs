@@ -1,9 +1,10 @@
 //! What is measured of a float graph on samples, and the plans that follow from it.
 
-use crate::flow::{self, Flow};
+use crate::flow::{self, Class, Flow};
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::{Choice, Chosen, Plan};
-use crate::{Codes, Grid, GridKind, Layer, Method, Moments, QuantizeError, candidates, layers, range, weights};
+use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, QuantizeError};
+use crate::{candidates, insert::insert, layers, range, smooth, weights};
 use qcc_ir::{Graph, Node, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rustc_hash::FxHashMap;
@@ -39,6 +40,8 @@ pub struct Calibration {
     pub grids: FxHashMap<ValueId, Chosen>,
     /// Biases of the layers, corrections included; empty where there is none.
     pub biases: Vec<Vec<f32>>,
+    /// Factors of the channels of values; none until [`Calibration::smooth`].
+    pub factors: FxHashMap<ValueId, ChannelFactors>,
     options: Grids,
 }
 
@@ -67,8 +70,8 @@ impl Calibration {
         let indices: Vec<usize> = (0..data.count()).collect();
         let moments = observe(graph, &layers, &values, data, &indices, runtime)?;
         let biases = layers.iter().map(|l| l.bias.as_ref().map_or(Vec::new(), |b| b.slice::<f32>().to_vec())).collect();
-        let mut this =
-            Calibration { graph: graph.clone(), layers, moments, grids: FxHashMap::default(), biases, options };
+        let (grids, factors) = (FxHashMap::default(), FxHashMap::default());
+        let mut this = Calibration { graph: graph.clone(), layers, moments, grids, biases, factors, options };
         this.choose(&all, data, runtime)?;
         Ok(this)
     }
@@ -109,6 +112,33 @@ impl Calibration {
         Ok(())
     }
 
+    /// Brings the channels of what layers read to a common range, if that brings the outputs nearer to the float model's on
+    /// samples held out; `loss` becomes that of the better one. True if it was kept.
+    ///
+    /// # Errors
+    /// Samples that cannot be run.
+    pub fn smooth(
+        &mut self,
+        int8: &[bool],
+        expected: &Expected,
+        loss: &mut Loss,
+        data: &dyn Samples,
+        runtime: &Runtime<'_>,
+    ) -> Result<bool, QuantizeError> {
+        self.factors = smooth::channel_factors(self, &flow::flow(&self.graph, &self.layers, int8));
+        if self.factors.is_empty() {
+            return Ok(false);
+        }
+        let now = expected.loss(&insert(&self.graph, &self.plan(int8), &[]), data, runtime)?;
+        let kept = now.noise < loss.noise;
+        if kept {
+            *loss = now;
+        } else {
+            self.factors.clear();
+        }
+        Ok(kept)
+    }
+
     /// Multiply-accumulates of a layer.
     pub fn macs(&self, layer: usize) -> u64 {
         let layer = &self.layers[layer];
@@ -119,11 +149,26 @@ impl Calibration {
     /// The plan in which the layers for which `int8` says so run on integers.
     pub fn plan(&self, int8: &[bool]) -> Plan {
         let flow = flow::flow(&self.graph, &self.layers, int8);
-        let grids: Vec<Chosen> = flow.classes.iter().map(|c| self.grids[&c.root]).collect();
-        let mut plan = Plan { layers: self.layers.clone(), choices: vec![Choice::Float; int8.len()], flow, grids };
+        let Grids { kind, values: codes, .. } = self.options;
+        let factors = self.factors.clone();
+        let chosen = |class: &Class| match factors.get(&class.root) {
+            None => self.grids[&class.root],
+            Some(f) => {
+                let (low, high) = smooth::scaled_range(&self.moments[&class.root], &f.factors);
+                Chosen { grid: Grid::covering(low, high, codes, kind), method: Some(Method::MinMax) }
+            }
+        };
+        let grids: Vec<Chosen> = flow.classes.iter().map(chosen).collect();
+        let choices = vec![Choice::Float; int8.len()];
+        let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
         for (i, layer) in self.layers.iter().enumerate().filter(|(i, _)| int8[*i]) {
             let input = plan.input_grid(layer).map_or(1.0, |g| g.scale);
-            let importance = self.moments[&layer.input].mean_squares();
+            let mut importance = self.moments[&layer.input].mean_squares();
+            let scaled = plan.factors.get(&layer.input).map(|f| {
+                importance.iter_mut().zip(&f.factors).for_each(|(i, f)| *i /= f64::from(*f) * f64::from(*f));
+                smooth::scaled_layer(layer, &f.factors)
+            });
+            let layer = scaled.as_ref().unwrap_or(layer);
             let integer = weights::quantize(layer, &self.biases[i], &importance, input, self.options.weights);
             plan.choices[i] = Choice::Int8(integer);
         }

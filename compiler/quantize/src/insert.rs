@@ -2,7 +2,7 @@
 //! edge that carries codes. The rules make integer kernels of it; other runtimes read it as the standard defines it.
 
 use crate::plan::{Choice, IntegerLayer, Plan};
-use crate::{Grid, Layer};
+use crate::{ChannelFactors, Grid, Layer};
 use qcc_ir::{Graph, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::{Tensor, TensorType};
@@ -37,7 +37,7 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
         let mut node = node.clone();
         node.inputs.iter_mut().flatten().for_each(|v| *v = writer.map[v]);
         if let Some(grid) = plan.input_grid(layer) {
-            node.inputs[0] = Some(writer.codes(layer.input, &grid));
+            node.inputs[0] = Some(writer.codes(graph, layer.input, &grid, plan.factors.get(&layer.input)));
         }
         local.push(writer.layer(node, layer, integer, plan.input_grid(layer)));
     }
@@ -88,7 +88,7 @@ impl Writer {
                             let class = plan.filter(|p| p.flow.edges.contains(&(id, i)));
                             let grid = class.and_then(|p| p.flow.class_of.get(v).map(|&class| p.grids[class].grid));
                             *v = match grid {
-                                Some(grid) => self.codes(*v, &grid),
+                                Some(grid) => self.codes(graph, *v, &grid, plan.and_then(|p| p.factors.get(v))),
                                 None => self.map[v],
                             };
                         }
@@ -113,14 +113,22 @@ impl Writer {
         }
     }
 
-    fn codes(&mut self, value: ValueId, grid: &Grid) -> ValueId {
+    /// A value behind its quantization, its channels divided by `factors`.
+    fn codes(&mut self, graph: &TypedGraph, value: ValueId, grid: &Grid, factors: Option<&ChannelFactors>) -> ValueId {
         if let Some(&pair) = self.pairs.get(&value) {
             return pair;
         }
         let scale = self.out.add_const(grid.scale_tensor());
         let zero = self.out.add_const(grid.zero_tensor());
         let inputs = |x| vec![Some(x), Some(scale), Some(zero)];
-        let q = self.op("QuantizeLinear", Attrs::new(), inputs(self.map[&value]), String::new());
+        let mut x = self.map[&value];
+        if let Some(ChannelFactors { axis, factors }) = factors {
+            let rank = graph.ty(value).rank();
+            let shape = (*axis..rank).map(|a| if a == *axis { factors.len() } else { 1 });
+            let inverse = self.out.add_const(Tensor::new(shape, factors.iter().map(|f| 1.0 / f).collect()));
+            x = self.op("Mul", Attrs::new(), vec![Some(x), Some(inverse)], String::new());
+        }
+        let q = self.op("QuantizeLinear", Attrs::new(), inputs(x), String::new());
         let pair = self.op("DequantizeLinear", Attrs::new(), inputs(q), String::new());
         self.pairs.insert(value, pair);
         pair

@@ -26,6 +26,7 @@ mod moments;
 mod plan;
 mod range;
 mod sensitivity;
+mod smooth;
 mod weights;
 
 pub use calibration::{Calibration, Grids, check_finite, spread};
@@ -43,3 +44,4 @@ pub use moments::{Channel, Moments};
 pub use plan::{Choice, Chosen, IntegerLayer, Plan};
 pub use range::{Method, range};
 pub use sensitivity::{Sensitivity, meet, sensitivities};
+pub use smooth::ChannelFactors;

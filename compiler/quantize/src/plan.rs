@@ -1,7 +1,9 @@
 //! What quantization decides: side tables of a graph.
 
-use crate::{Flow, Grid, Layer, Method};
+use crate::{ChannelFactors, Flow, Grid, Layer, Method};
+use qcc_ir::ValueId;
 use qcc_tensor::Tensor;
+use rustc_hash::FxHashMap;
 
 /// The decisions for one graph.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct Plan {
     pub flow: Flow,
     /// The grid of every class of the flow, and how its range was chosen.
     pub grids: Vec<Chosen>,
+    /// What the channels of values are divided by before they are quantized.
+    pub factors: FxHashMap<ValueId, ChannelFactors>,
 }
 
 /// A grid and where it comes from.

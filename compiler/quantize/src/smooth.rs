@@ -1,0 +1,199 @@
+//! Channels of what a layer reads brought to a common range, by factors that its weights take back.
+//!
+//! A grid serves all channels of a tensor, so channels with small values are coarse beside channels with large ones. What a
+//! layer reads is divided by a factor per channel before it is quantized, and the weights of that channel are multiplied by it.
+//! The factors are `largest(x)^alpha / largest(w)^(1 - alpha)`, with alpha chosen for every tensor by the noise that rounding
+//! values and weights is expected to leave in the products. Weights with a scale per channel of their own, those of depthwise
+//! convolutions, take any factor for nothing. Source: G. Xiao et al., "SmoothQuant" (2022); equalisation of neighbouring layers
+//! (M. Nagel et al., 2019) is the case of a layer in front that can divide for free.
+
+use crate::{Calibration, Codes, Flow, Layer, Moments};
+use qcc_ir::ValueId;
+use qcc_tensor::Tensor;
+use rustc_hash::FxHashMap;
+
+/// Factors of the channels of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelFactors {
+    /// The channels' axis.
+    pub axis: usize,
+    /// What each is divided by.
+    pub factors: Vec<f32>,
+}
+
+/// Shares of the range of values that factors take over; without factors is tried as well.
+const ALPHAS: [f64; 6] = [0.3, 0.5, 0.65, 0.8, 0.95, 1.0];
+
+/// Noise below which factors pay for the multiplication they cost, relative to the noise without.
+const WORTH: f64 = 0.8;
+
+/// Largest distance of a factor from the mean of all.
+const REACH: f64 = 64.0;
+
+/// The factors of every value that only layers read as codes, where they pay.
+pub fn channel_factors(calibration: &Calibration, flow: &Flow) -> FxHashMap<ValueId, ChannelFactors> {
+    let g = calibration.graph.graph();
+    let mut members: FxHashMap<usize, usize> = FxHashMap::default();
+    flow.class_of.values().for_each(|class| *members.entry(*class).or_default() += 1);
+    let mut values: Vec<ValueId> = flow.class_of.keys().copied().collect();
+    values.sort_unstable_by_key(|v| (v.node, v.output));
+    let mut out = FxHashMap::default();
+    for value in values {
+        let class = flow.class_of[&value];
+        let readers: Vec<&Layer> = calibration.layers.iter().filter(|l| l.input == value).collect();
+        let edges = flow.edges.iter().filter(|(id, i)| g.node(*id).inputs()[*i] == Some(value)).count();
+        let Some(first) = readers.first() else { continue };
+        let alone = members[&class] == 1 && flow.classes[class].root == value && flow.classes[class].fixed.is_none();
+        if !alone || edges != readers.len() || readers.iter().any(|l| l.input_axis != first.input_axis) {
+            continue;
+        }
+        if let Some(factors) = best(&calibration.moments[&value], &readers) {
+            out.insert(value, ChannelFactors { axis: first.input_axis, factors });
+        }
+    }
+    out
+}
+
+/// What is known of the channels of a value.
+struct Channels {
+    low: Vec<f64>,
+    high: Vec<f64>,
+    squares: Vec<f64>,
+    /// Largest weight of each channel.
+    weight: Vec<f64>,
+}
+
+fn best(moments: &Moments, readers: &[&Layer]) -> Option<Vec<f32>> {
+    let mut channels = Channels {
+        low: moments.channels.iter().map(|c| f64::from(c.min).min(0.0)).collect(),
+        high: moments.channels.iter().map(|c| f64::from(c.max).max(0.0)).collect(),
+        squares: moments.mean_squares(),
+        weight: vec![0.0; moments.channels.len()],
+    };
+    for layer in readers {
+        for (o, row) in layer.rows().iter().enumerate() {
+            for (k, w) in row.iter().enumerate() {
+                let slot = &mut channels.weight[layer.channel(o, k)];
+                *slot = slot.max(f64::from(w.abs()));
+            }
+        }
+    }
+    let none = vec![1.0; channels.low.len()];
+    let without = noise(&channels, readers, &none);
+    let tried = ALPHAS.iter().map(|&alpha| factors(&channels, alpha));
+    let (least, best) =
+        tried.map(|f| (noise(&channels, readers, &f), f)).reduce(|a, b| if b.0 < a.0 { b } else { a })?;
+    (least < WORTH * without).then(|| best.iter().map(|&f| f as f32).collect())
+}
+
+fn factors(channels: &Channels, alpha: f64) -> Vec<f64> {
+    let raw: Vec<f64> = (0..channels.low.len())
+        .map(|c| {
+            let x = channels.high[c].max(-channels.low[c]);
+            if x > 0.0 && channels.weight[c] > 0.0 { x.powf(alpha) / channels.weight[c].powf(1.0 - alpha) } else { 0.0 }
+        })
+        .collect();
+    let used: Vec<f64> = raw.iter().copied().filter(|&f| f > 0.0).map(f64::ln).collect();
+    let mean = (used.iter().sum::<f64>() / used.len().max(1) as f64).exp();
+    // Dividing by the mean keeps the range of the whole; a power of two would do as well.
+    raw.iter().map(|&f| if f > 0.0 { (f / mean).clamp(1.0 / REACH, REACH) } else { 1.0 }).collect()
+}
+
+/// Expected noise in the products: that of rounding values, uniform in a step, and that of rounding weights.
+fn noise(channels: &Channels, readers: &[&Layer], factors: &[f64]) -> f64 {
+    let low = channels.low.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.min(x / f));
+    let high = channels.high.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.max(x / f));
+    let step = (high - low) / f64::from(Codes::U8.highest);
+    let mut total = 0.0;
+    for layer in readers {
+        for (o, row) in layer.rows().iter().enumerate() {
+            let scaled = |k: usize, w: &f32| f64::from(*w) * factors[layer.channel(o, k)];
+            let largest = row.iter().enumerate().fold(0.0, |m: f64, (k, w)| m.max(scaled(k, w).abs()));
+            let weight_step = largest / f64::from(Codes::I8.highest);
+            for (k, w) in row.iter().enumerate() {
+                let c = layer.channel(o, k);
+                total += step * step * scaled(k, w).powi(2);
+                total += weight_step * weight_step * channels.squares[c] / (factors[c] * factors[c]);
+            }
+        }
+    }
+    total
+}
+
+/// The range of a value divided by factors.
+pub fn scaled_range(moments: &Moments, factors: &[f32]) -> (f64, f64) {
+    moments.channels.iter().zip(factors).fold((0.0, 0.0), |(low, high), (c, f)| {
+        let (l, h) = (f64::from(c.min) / f64::from(*f), f64::from(c.max) / f64::from(*f));
+        (f64::min(low, l), f64::max(high, h))
+    })
+}
+
+/// A layer whose weights are multiplied by the factors of its input's channels.
+pub fn scaled_layer(layer: &Layer, factors: &[f32]) -> Layer {
+    let rows: Vec<Vec<f32>> = layer
+        .rows()
+        .iter()
+        .enumerate()
+        .map(|(o, row)| row.iter().enumerate().map(|(k, w)| w * factors[layer.channel(o, k)]).collect())
+        .collect();
+    Layer { weights: Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows)), ..layer.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qcc_ir::NodeId;
+
+    fn layer(op: &'static str, shape: [usize; 4], groups: usize) -> Layer {
+        let count = shape.iter().product();
+        let weights = Tensor::new(shape, (0..count).map(|i| ((i * 37 % 21) as f32 - 10.0) / 10.0).collect());
+        let (node, input) = (NodeId(1), NodeId(0).output(0));
+        let output = node.output(0);
+        Layer {
+            node,
+            name: String::new(),
+            op,
+            input,
+            input_axis: 1,
+            weights,
+            output_axis: 0,
+            groups,
+            bias: None,
+            output,
+        }
+    }
+
+    /// Channels whose values are a hundred times apart.
+    fn uneven() -> Moments {
+        let mut m = Moments::new(1, 3);
+        let values = [1.0f32, -1.0, 0.01, -0.01, 10.0, -10.0];
+        m.add(&Tensor::new([1, 3, 2], values.to_vec()), &|| String::new()).expect("finite");
+        m
+    }
+
+    #[test]
+    fn channels_of_a_depthwise_layer_get_a_common_range() {
+        let depthwise = layer("Conv", [3, 1, 3, 3], 3);
+        let factors = best(&uneven(), &[&depthwise]).expect("they pay");
+        let (low, high) = scaled_range(&uneven(), &factors);
+        let small = 0.01 / f64::from(factors[1]);
+        assert!(small > 0.2 * high && low == -high, "{factors:?}: {small} beside {high}");
+    }
+
+    #[test]
+    fn even_channels_get_no_factors() {
+        let mut m = Moments::new(1, 3);
+        m.add(&Tensor::new([1, 3, 2], vec![1.0f32, -1.0, 1.0, -1.0, 1.0, -1.0]), &|| String::new()).expect("finite");
+        assert_eq!(best(&m, &[&layer("Conv", [4, 3, 1, 1], 1)]), None);
+    }
+
+    #[test]
+    fn scaled_values_times_scaled_weights_are_the_products() {
+        let layer = layer("Conv", [4, 3, 1, 1], 1);
+        let scaled = scaled_layer(&layer, &[2.0, 0.5, 4.0]);
+        for (row, new) in layer.rows().iter().zip(scaled.rows()) {
+            let expected: Vec<f32> = row.iter().zip([2.0, 0.5, 4.0]).map(|(w, f)| w * f).collect();
+            assert_eq!(new, expected);
+        }
+    }
+}
