@@ -139,7 +139,7 @@ impl CostModel {
         {
             return self.launch_ns + core + written(self.byte_ns);
         }
-        if is_move(op) {
+        if is_move(op) || op.name == "Resize" && attrs.str("mode") == Some("nearest") {
             return self.launch_ns + read(self.move_ns) + written(self.move_ns);
         }
         if op.elementwise

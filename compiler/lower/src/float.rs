@@ -156,7 +156,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn push_gemm(&mut self, name: &str, gemm: Gemm, macs: u64) {
+    /// Appends the step of a product.
+    pub fn push_gemm(&mut self, name: &str, gemm: Gemm, macs: u64) {
         let bytes = 4 * gemm.batch * (gemm.m * gemm.k + gemm.k * gemm.n + gemm.m * gemm.n);
         let predicted_ns = cost::kernel_ns(macs, bytes, Arithmetic::Float);
         self.out.push(Step { name: name.into(), action: Action::Gemm(gemm), predicted_ns, macs, remark: None });

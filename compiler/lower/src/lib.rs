@@ -23,6 +23,7 @@ mod lower;
 mod moved;
 mod reference;
 mod rows;
+mod spread;
 
 pub use arena::{Interval, Plan, plan};
 pub use dump::dump;

@@ -54,6 +54,8 @@ impl Walk<'_, '_> {
                     .collect();
                 self.copy_all(id, name, &[(buffer, Strided { strides, ..from }, Vec::new())])
             }
+            "Resize" => self.repeated(id, node, name),
+            "ConvTranspose" => self.touching_windows(id, node, name),
             other => Err(format!("{other} has no kernel")),
         }
     }
@@ -125,7 +127,7 @@ impl Walk<'_, '_> {
     }
 
     /// How a value lies, axis by axis, and where.
-    fn strided(&mut self, value: ValueId) -> (BufferId, Strided) {
+    pub fn strided(&mut self, value: ValueId) -> (BufferId, Strided) {
         let ty = self.graph.ty(value).clone();
         match self.homes[&value].layout {
             Some(layout) if ty.rank() == 4 => (self.homes[&value].buffer, Strided::of(&layout)),
@@ -162,6 +164,34 @@ impl Walk<'_, '_> {
             self.push_border(&layout, buffer, border.fill);
         }
         self.copy_parts(id, name, parts, (buffer, &to))?;
+        self.settle(id, buffer, layout);
+        Ok(())
+    }
+
+    /// Writes a result each axis of which is `factors` times as long as the axis it comes from. `from` has two strides for
+    /// each axis: from one element of the source to the next, and from one of those that an element becomes to the next.
+    ///
+    /// # Errors
+    /// Why there is no kernel.
+    pub fn spread(
+        &mut self,
+        id: NodeId,
+        name: &str,
+        (source, from): (BufferId, Strided),
+        factors: &[usize],
+    ) -> Result<(), String> {
+        let ty = self.graph.ty(id.output(0)).clone();
+        let layout = self.result_layout(id);
+        let (buffer, whole) = self.result(id, name, layout);
+        let dims = ty.shape.iter().zip(factors).flat_map(|(&d, &f)| [d / f, f]).collect();
+        let strides = whole.strides.iter().zip(factors).flat_map(|(&s, &f)| [s * f as isize, s]).collect();
+        let (element, to) = (ty.dtype.size(), Strided { strides, ..whole });
+        let kernel = moves::generate(&MoveSpec { name: name.into(), element, dims, from, to })?;
+        if let (Some(layout), Some(border)) = (layout, self.borders.get(&id.output(0)).copied()) {
+            self.push_border(&layout, buffer, border.fill);
+        }
+        let ns = cost::kernel_ns(0, 2 * ty.bytes(), Arithmetic::Float);
+        self.push_kernel(name, kernel, &[source], &[], buffer, 0, ns);
         self.settle(id, buffer, layout);
         Ok(())
     }

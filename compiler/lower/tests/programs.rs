@@ -202,6 +202,47 @@ fn reductions_over_the_last_axis_are_kernels() {
     }
 }
 
+#[test]
+fn enlargements_are_kernels() {
+    let text = r#"graph "larger" {
+  %x = input : f32[2,3,4,5]
+  %q = input : u8[1,3,2,4]
+  %0 = const f32[4] [1.0, 1.0, 2.0, 3.0]
+  %1 = Resize(%x, _, %0) {coordinate_transformation_mode: "asymmetric", nearest_mode: "floor"}
+  %2 = Resize(%q, _, %0)
+  %3 = rand f32[3,7,2,3] seed=5
+  %4 = ConvTranspose(%x, %3) {strides: [2, 3]}
+  %5 = rand f32[7] seed=6
+  %6 = ConvTranspose(%x, %3, %5) {strides: [2, 3]}
+  output "floor" = %1
+  output "half" = %2
+  output "product" = %4
+  output "sum" = %6
+}
+"#;
+    let graph = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
+    for width in [Width::V128, Width::V256] {
+        let options = Options { target: Target { dot4: false, width }, ..Options::default() };
+        let program = Arc::new(lower(&graph, &options).expect("it lowers"));
+        assert!(program.steps.iter().all(|s| s.remark.is_none()), "{}", qcc_lower::dump(&program));
+        let inputs: Vec<Tensor> =
+            graph.graph().inputs().iter().map(|id| values(graph.ty(id.output(0)), u64::from(id.0) + 1)).collect();
+        let expected = qcc_ir::evaluate(&graph, &inputs).expect("it evaluates");
+        let mut session = Session::new(program, &qcc_session::Options::default()).expect("the program is sound");
+        let got = session.run(&inputs).expect("it runs");
+        for (i, (g, e)) in got.iter().zip(&expected).enumerate() {
+            assert_eq!(g.ty(), e.ty());
+            if i < 2 {
+                assert_eq!(g, e);
+                continue;
+            }
+            for (a, b) in g.slice::<f32>().iter().zip(e.slice::<f32>()) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} for {b}");
+            }
+        }
+    }
+}
+
 /// Graphs that kernels once computed wrongly or refused to compute.
 const CASES: &[(&str, &str)] = &[
     (

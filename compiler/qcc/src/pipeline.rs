@@ -114,13 +114,8 @@ pub fn compile(
     let saturated = clock.step("saturate", || {
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
-    let chosen = clock.step("choose", || {
-        let costs = match target.width {
-            Width::V128 => CostModel::default(),
-            Width::V256 => CostModel::wide(),
-        };
-        qcc_egraph::extract(&saturated, &costs).map_err(|e| Failure::Bug(e.to_string()))
-    })?;
+    let chosen = clock
+        .step("choose", || qcc_egraph::extract(&saturated, &costs(target)).map_err(|e| Failure::Bug(e.to_string())))?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     let mut program = clock.step("lower", || lower(&chosen.graph, target))?;
     if let Some(Tail { block, outputs, reason }) = tail {
@@ -128,6 +123,14 @@ pub fn compile(
         program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
     }
     Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
+}
+
+/// What kernels cost on a CPU.
+pub fn costs(target: Target) -> CostModel {
+    match target.width {
+        Width::V128 => CostModel::default(),
+        Width::V256 => CostModel::wide(),
+    }
 }
 
 /// The program of a graph as it stands.

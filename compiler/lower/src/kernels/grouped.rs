@@ -38,7 +38,9 @@ const OFFSETS: usize = 16;
 pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Generated, String>> {
     let quads = quads(taps);
     let pixels = spec.output.n * spec.output.h * spec.output.w;
-    if quads.len() < FEWEST_QUADS || pixels < FEWEST_PIXELS {
+    // Weights of one byte are half as many to read: with wide registers that decides where they are used once.
+    let fewest = if width == Width::V256 { 1 } else { FEWEST_PIXELS };
+    if quads.len() < FEWEST_QUADS || pixels < fewest {
         return None;
     }
     let grouped = Grouped { spec, taps, quads, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };

@@ -1,6 +1,6 @@
 //! Roundings in a body: quantization and requantization with the clips behind them, and what dequantization starts with.
 
-use qcc_kernel::{BinOp, Lane, UnOp, Value};
+use qcc_kernel::{BinOp, Lane, UnOp, Value, Width};
 
 use super::apply::Tile;
 use super::body::{Node, NodeId};
@@ -61,7 +61,9 @@ impl Tile<'_, '_, '_> {
             let hi = self.splat(Lane::F32, ((hi - zero_point) as f32).to_bits());
             real = self.b.binary(BinOp::Min, real, hi);
         }
-        if small || below && above {
+        // One instruction rounds and converts where registers are wide; elsewhere it takes two.
+        let converts = zero_point == 0 && self.b.width() == Width::V256;
+        if (small || below && above) && !converts {
             // Adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the low bits.
             let magic = self.splat(Lane::F32, MAGIC.to_bits());
             let sum = self.b.binary(BinOp::Add, real, magic);

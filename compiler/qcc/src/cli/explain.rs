@@ -3,8 +3,10 @@
 use super::asked::{self, Asked, contract, indented, place};
 use super::{RuleFiles, Sizes};
 use qcc::failure::Failure;
+use qcc::pipeline;
+use qcc_egraph::Options;
 use qcc_egraph::explain::{Check, ExplainError, Explanation, Fate, Step, explain, node_names};
-use qcc_egraph::{CostModel, Options};
+use qcc_lower::Target;
 use std::path::PathBuf;
 
 /// Show which rules led from the model's nodes to the chosen kernels
@@ -40,7 +42,7 @@ impl Explain {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let asked = asked::saturated(self.model.as_deref(), &self.sizes, &self.rules, Options::default())?;
-        let explained = explain(&asked.saturated, &asked.rules, &CostModel::default(), self.node.as_deref());
+        let explained = explain(&asked.saturated, &asked.rules, &pipeline::costs(Target::host()), self.node.as_deref());
         let explained = explained.map_err(|e| failure(e, &asked))?;
         if self.json {
             let all: Vec<_> = explained.iter().map(|e| json(e, &asked)).collect();

@@ -3,8 +3,10 @@
 use super::asked::{self, indented, place};
 use super::{RuleFiles, Sizes, explain};
 use qcc::failure::Failure;
+use qcc::pipeline;
+use qcc_egraph::Options;
 use qcc_egraph::why::{Answer, why};
-use qcc_egraph::{CostModel, Options};
+use qcc_lower::Target;
 use std::path::PathBuf;
 
 /// Show why a rule did not fire, or fired and was not chosen
@@ -45,7 +47,7 @@ impl Why {
         let position = asked.rules.rules.iter().position(|r| r.name == self.rule);
         let position = position
             .ok_or_else(|| Failure::unknown("rule", &self.rule, asked.rules.rules.iter().map(|r| r.name.as_str())))?;
-        let (model, node) = (CostModel::default(), self.node.as_deref());
+        let (model, node) = (pipeline::costs(Target::host()), self.node.as_deref());
         let answer = why(&mut asked.saturated, &asked.rules, &model, &options, position, node);
         let answer = answer.map_err(|e| explain::failure(e, &asked))?;
         let rule = &asked.rules.rules[position];
