@@ -4,6 +4,7 @@
 //! where they stand.
 
 use qcc_diag::Span;
+use qcc_ops::AttrKind;
 use qcc_tensor::DType;
 
 /// A name with its place.
@@ -22,6 +23,7 @@ pub(crate) struct File {
     pub imports: Vec<Import>,
     pub classes: Vec<Class>,
     pub functions: Vec<Function>,
+    pub defs: Vec<Def>,
     pub commutative: Vec<Name>,
     pub rules: Vec<Rule>,
     pub tests: Vec<Test>,
@@ -54,6 +56,26 @@ pub(crate) struct Function {
     pub name: Name,
     pub parameters: Vec<Name>,
     pub body: Term,
+}
+
+/// `def domain::Name(x) { alpha: float = 1.0 } = term`.
+#[derive(Debug, Clone)]
+pub(crate) struct Def {
+    pub doc: String,
+    pub domain: Option<Name>,
+    pub name: Name,
+    pub parameters: Vec<Name>,
+    pub attributes: Vec<DefAttr>,
+    pub body: Term,
+    pub span: Span,
+}
+
+/// A declared attribute.
+#[derive(Debug, Clone)]
+pub(crate) struct DefAttr {
+    pub name: Name,
+    pub kind: AttrKind,
+    pub default: Option<Term>,
 }
 
 /// `@lsb(1)`.

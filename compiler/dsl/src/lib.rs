@@ -7,6 +7,7 @@ mod ast;
 mod builtins;
 mod check;
 mod compile;
+mod def;
 mod explore;
 mod format;
 mod load;
@@ -19,6 +20,7 @@ mod scope;
 mod suggest;
 
 pub use compile::compile;
+pub use def::{Def, DefAttr, DefTerm, DefValue};
 pub use explore::*;
 pub use format::format;
 pub use load::{LoadError, Source};

@@ -21,6 +21,8 @@ pub struct RuleSet {
     pub commutative: Vec<Op>,
     /// Schedules by name; `default` is the one used unless told otherwise.
     pub schedules: IndexMap<String, Schedule>,
+    /// Operators that are defined by others, in order.
+    pub defs: Vec<crate::Def>,
     /// Tests, in order.
     pub tests: Vec<Test>,
 }

@@ -17,6 +17,8 @@ pub(crate) struct Scope<'a> {
     classes: IndexMap<&'a str, (usize, &'a ast::Class)>,
     /// Functions and predicates with the file that declares them.
     functions: IndexMap<&'a str, (usize, &'a ast::Function)>,
+    /// Definitions of operators with the file that declares them.
+    defs: IndexMap<&'a str, (usize, &'a ast::Def)>,
 }
 
 /// What one module sees.
@@ -39,7 +41,8 @@ fn domain(name: &str) -> Option<&'static str> {
 impl<'a> Scope<'a> {
     /// Collects the names of all files; reports what is declared twice or imported in vain.
     pub(crate) fn new(files: &'a [Loaded], diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut scope = Scope { modules: Vec::new(), classes: IndexMap::new(), functions: IndexMap::new() };
+        let mut scope =
+            Scope { modules: Vec::new(), classes: IndexMap::new(), functions: IndexMap::new(), defs: IndexMap::new() };
         for (i, file) in files.iter().enumerate() {
             let mut seen = BTreeSet::from([i]);
             let mut open = vec![i];
@@ -54,6 +57,13 @@ impl<'a> Scope<'a> {
                 }
                 if let Some((_, earlier)) = scope.classes.insert(&class.name.text, (i, class)) {
                     diagnostics.push(duplicate("class", &class.name, &earlier.name));
+                }
+            }
+            for def in &file.ast.defs {
+                if let Some((_, earlier)) = scope.defs.insert(&def.name.text, (i, def))
+                    && earlier.domain.as_ref().map(|d| &d.text) == def.domain.as_ref().map(|d| &d.text)
+                {
+                    diagnostics.push(duplicate("definition", &def.name, &earlier.name));
                 }
             }
             for function in &file.ast.functions {
@@ -90,6 +100,8 @@ impl<'a> Scope<'a> {
                 let domain = if op.domain.is_empty() { "onnx" } else { op.domain };
                 diagnostic.help(format!("it must be imported: `import {domain}::{{{}}}`", op.name))
             }
+            None if self.defs.contains_key(name.text.as_str()) => diagnostic
+                .help("it is defined by others (`def`) and stands for its term; rules match and build that term"),
             None => match nearest(&name.text, registry().map(|op| op.name).chain(visible.keys().map(String::as_str))) {
                 Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
                 None => diagnostic,
@@ -122,6 +134,13 @@ impl<'a> Scope<'a> {
     pub(crate) fn function(&self, file: usize, name: &str) -> Option<(usize, &'a ast::Function)> {
         let (home, function) = *self.functions.get(name)?;
         self.modules[file].files.contains(&home).then_some((home, function))
+    }
+
+    /// A definition of an operator that a file sees, if its name is not that of an operator it sees.
+    pub(crate) fn def(&self, file: usize, name: &str) -> Option<(usize, &'a ast::Def)> {
+        let (home, def) = *self.defs.get(name)?;
+        let visible = &self.modules[file];
+        (visible.files.contains(&home) && !visible.ops.contains_key(name)).then_some((home, def))
     }
 
     /// Names of all functions a file sees.

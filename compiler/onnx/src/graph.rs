@@ -2,6 +2,7 @@
 
 use crate::attribute;
 use crate::contrib;
+use crate::custom;
 use crate::dtype::{self, BadType};
 use crate::facts::Fact;
 use crate::function::Planned;
@@ -216,6 +217,11 @@ fn try_import_node(
     let op = proto.op_type();
     let inputs = resolve_inputs(import, node, scope);
     let version = node.opsets.version(node.domain());
+    if import.definitions.defines(node.domain(), op)
+        && let Some(values) = try_custom(import, node, &inputs, scope)?
+    {
+        return Ok(Imported::Values(values));
+    }
     let contributed = contrib::find(node.domain(), op);
     let standard = node.domain().is_empty() && upgrade::knows(op, version.unwrap_or(NEWEST_OPSET));
     if !standard && contributed.is_none() {
@@ -256,7 +262,29 @@ fn try_import_node(
     }
 }
 
-fn node_error(what: &str, error: OpError) -> Diagnostic {
+/// The values of a node of another domain that somebody defines.
+fn try_custom(
+    import: &mut Import<'_>,
+    node: &Planned<'_>,
+    inputs: &Option<Vec<Option<ValueId>>>,
+    scope: &mut Scope<'_>,
+) -> Result<Option<Vec<ValueId>>, Option<Diagnostic>> {
+    let Some(inputs) = inputs.clone() else { return Ok(None) };
+    let what = node.what();
+    let attributes = attribute::read(&node.proto.attribute, &what, &mut import.external)?;
+    let call = Call {
+        name: node.name.clone(),
+        op: node.proto.op_type().to_string(),
+        version: NEWEST_OPSET,
+        attrs: attributes.plain,
+        tensors: attributes.tensors,
+        inputs,
+        outputs: node.proto.output.iter().rposition(|n| !n.is_empty()).map_or(0, |i| i + 1),
+    };
+    custom::import_custom(import, node.domain(), &what, &call, scope).transpose().map_err(Some)
+}
+
+pub(crate) fn node_error(what: &str, error: OpError) -> Diagnostic {
     match error {
         OpError::Invalid(m) => Diagnostic::error("invalid-node", format!("{what}: {m}")),
         OpError::Unsupported(m) => {

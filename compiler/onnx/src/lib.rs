@@ -10,6 +10,7 @@
 
 mod attribute;
 mod contrib;
+mod custom;
 mod dtype;
 mod export;
 mod external;
@@ -32,6 +33,7 @@ use qcc_diag::Diagnostic;
 use qcc_ir::Graph;
 use std::path::Path;
 
+pub use custom::{CustomCall, Definitions, ExpandedNode, Expansion, NoDefinitions, Operand};
 pub use export::export;
 pub use model::{NEWEST_OPSET, OLDEST_OPSET};
 pub use tensor_file::{read_tensor, write_tensor};
@@ -41,11 +43,19 @@ pub use tensor_file::{read_tensor, write_tensor};
 /// # Errors
 /// Everything that is wrong with the file or not supported, in the order of the file.
 pub fn import_file(path: &Path) -> Result<Graph, Vec<Diagnostic>> {
+    import_file_with(path, &NoDefinitions)
+}
+
+/// Reads a model whose nodes of other domains have the meaning that `definitions` give them.
+///
+/// # Errors
+/// As [`import_file`].
+pub fn import_file_with(path: &Path, definitions: &dyn Definitions) -> Result<Graph, Vec<Diagnostic>> {
     let bytes = map::map_file(path).map_err(|e| {
         vec![Diagnostic::error("unreadable-file", format!("cannot read the model `{}`: {e}", path.display()))]
     })?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    import_bytes(bytes, Some(folder))
+    model::import(bytes, Some(folder), definitions)
 }
 
 /// Reads a model from memory. External data is looked for in `folder` only; without a folder it is an error.
@@ -53,5 +63,5 @@ pub fn import_file(path: &Path) -> Result<Graph, Vec<Diagnostic>> {
 /// # Errors
 /// As [`import_file`].
 pub fn import_bytes(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, Vec<Diagnostic>> {
-    model::import(bytes, folder)
+    model::import(bytes, folder, &NoDefinitions)
 }

@@ -1,5 +1,6 @@
 //! The model around the graph: versions, functions, free texts.
 
+use crate::custom::Definitions;
 use crate::external::ExternalData;
 use crate::function::{Function, Functions};
 use crate::graph;
@@ -20,6 +21,8 @@ pub const NEWEST_OPSET: i64 = 28;
 pub(crate) struct Import<'p> {
     /// Local functions.
     pub(crate) functions: Functions<'p>,
+    /// Meaning of operators of other domains.
+    pub(crate) definitions: &'p dyn Definitions,
     /// Data files.
     pub(crate) external: ExternalData,
     /// Problems found so far.
@@ -59,7 +62,11 @@ pub(crate) fn canonical_domain(domain: &str) -> &str {
 }
 
 /// Imports a model from its bytes.
-pub(crate) fn import(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, Vec<Diagnostic>> {
+pub(crate) fn import(
+    bytes: Bytes,
+    folder: Option<&Path>,
+    definitions: &dyn Definitions,
+) -> Result<Graph, Vec<Diagnostic>> {
     let model = decode(bytes).map_err(|e| vec![e])?;
     let (Some(root), opsets) = (&model.graph, Opsets::new(&model.opset_import)) else {
         let message = "the file holds no graph, so it is not an ONNX model";
@@ -70,6 +77,7 @@ pub(crate) fn import(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, Vec<D
     let functions = model.functions.iter().map(|f| Function::new(f, &opsets)).collect();
     let mut import = Import {
         functions: Functions(functions),
+        definitions,
         external: ExternalData::new(folder),
         errors: Vec::new(),
         unsupported: Vec::new(),
@@ -136,6 +144,8 @@ impl UnsupportedOp {
         let message = format!("{nodes}: the op `{}` of the domain `{}` is not supported", self.op, self.domain);
         let help = "it is not an op of the ONNX standard; export the model with standard ops, \
                     or with the op's definition as a local function";
-        Diagnostic::unsupported("unsupported-op", message).help(help)
+        let define =
+            format!("or say what it computes: `def {}::{}(x) = …` in a file given with --rules", self.domain, self.op);
+        Diagnostic::unsupported("unsupported-op", message).help(help).help(define)
     }
 }

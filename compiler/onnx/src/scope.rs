@@ -157,7 +157,8 @@ impl<'s> Scope<'s> {
         Ok(self.node_of(op, call, regions))
     }
 
-    fn node_of(&mut self, op: Op, call: Call, regions: Vec<Graph>) -> NodeId {
+    /// Adds a node.
+    pub(crate) fn node_of(&mut self, op: Op, call: Call, regions: Vec<Graph>) -> NodeId {
         let facts: Vec<Fact> = call.inputs.iter().map(|v| self.fact(*v)).collect();
         let values: Vec<Option<&Tensor>> = call.inputs.iter().map(|v| self.value(*v)).collect();
         let fact = derive(op.name, &call.attrs, &facts, &values);

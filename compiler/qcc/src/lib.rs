@@ -3,6 +3,7 @@
 pub mod arrays;
 pub mod batch;
 pub mod cut;
+pub mod defined;
 pub mod editor;
 pub mod example;
 pub mod failure;

@@ -25,10 +25,19 @@ impl Model {
     /// # Errors
     /// As [`pipeline::import`] and [`pipeline::load`].
     pub fn open(path: &Path) -> Result<Model, Failure> {
+        Self::open_with(path, &Selection::default())
+    }
+
+    /// Reads a model file whose nodes of other domains the selected rule files define.
+    ///
+    /// # Errors
+    /// As [`Model::open`]; wrong rule files.
+    pub fn open_with(path: &Path, rules: &Selection) -> Result<Model, Failure> {
         if artifact::is_artifact(path) {
             Ok(Model::Program(pipeline::load(path)?))
         } else {
-            Ok(Model::Graph(Box::new(pipeline::import(path)?)))
+            let defs = standard_rules::definitions(rules)?;
+            Ok(Model::Graph(Box::new(pipeline::import_with(path, &defs)?)))
         }
     }
 

@@ -1,7 +1,8 @@
 //! From a file to a running program: the steps of the compiler in order, with a check after each.
 
+use crate::defined::Defined;
 use crate::failure::Failure;
-use qcc_dsl::RuleSet;
+use qcc_dsl::{Def, RuleSet};
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, Split, Tail, TypedGraph};
 use qcc_kernel::Width;
@@ -17,7 +18,15 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// What is wrong with the file, or what of it is not supported.
 pub fn import(path: &Path) -> Result<Graph, Failure> {
-    qcc_onnx::import_file(path).map_err(Failure::Diagnostics)
+    import_with(path, &[])
+}
+
+/// Imports a model whose nodes of other domains have the meaning that definitions of rule files give them.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_with(path: &Path, defs: &[Def]) -> Result<Graph, Failure> {
+    qcc_onnx::import_file_with(path, &Defined(defs)).map_err(Failure::Diagnostics)
 }
 
 /// Fixes symbolic dimensions, types every value, verifies the result.

@@ -29,6 +29,8 @@ pub struct Selection {
     pub files: Vec<PathBuf>,
     /// Standard files that are left out, by name (`layout.rules`).
     pub without: Vec<String>,
+    /// The schedule that runs instead of `default`, by name.
+    pub schedule: Option<String>,
     /// Rules that are left out, by name.
     pub without_rules: Vec<String>,
     /// Which standard files are read at all.
@@ -122,9 +124,26 @@ pub fn compile(selection: &Selection) -> Result<(RuleSet, Vec<Diagnostic>), Fail
         .map_err(|(sources, diagnostics)| Failure::Rules(Box::new(sources), diagnostics))?;
     join_schedule(&mut rules);
     leave_out(&mut rules, &selection.without_rules)?;
+    if let Some(name) = &selection.schedule {
+        let known = rules.schedules.get(name).cloned();
+        let unknown = || Failure::unknown("schedule", name, rules.schedules.keys().map(String::as_str));
+        let schedule = known.ok_or_else(unknown)?;
+        rules.schedules.insert("default".into(), schedule);
+    }
     // A schedule that names a ruleset whose file was left out on purpose is no news.
     let warnings = warnings.into_iter().filter(|w| w.code != "empty-ruleset" && w.severity == Severity::Warning);
     Ok((rules, warnings.collect()))
+}
+
+/// The operators that the user's files define; the standard files define none.
+///
+/// # Errors
+/// As [`compile`].
+pub fn definitions(selection: &Selection) -> Result<Vec<qcc_dsl::Def>, Failure> {
+    if selection.files.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(compile(selection)?.0.defs)
 }
 
 /// Removes rules by name, with their reverse halves.

@@ -2,6 +2,7 @@
 
 use crate::ast::*;
 use qcc_diag::{FileId, Span};
+use qcc_ops::AttrKind;
 use qcc_tensor::DType;
 
 const SPAN: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -9,6 +10,14 @@ const NAMES: &[&str] = &["x", "y", "b", "w1", "Relu", "Conv", "foo_bar", "_xs", 
 const KEBABS: &[&str] = &["fuse", "conv-bn", "a-b-c", "x1-2", "layout", "_w"];
 const TEXTS: &[&str] = &["", "it is too long", "say \"no\"", "a\\b", "// no comment", "two\nlines", "é {"];
 const DTYPES: &[DType] = &[DType::F32, DType::I8, DType::U8, DType::I64, DType::Bool];
+const KINDS: &[(&str, AttrKind)] = &[
+    ("int", AttrKind::Int),
+    ("float", AttrKind::Float),
+    ("ints", AttrKind::Ints),
+    ("floats", AttrKind::Floats),
+    ("string", AttrKind::Str),
+    ("type", AttrKind::Type),
+];
 const OPERATORS: &[(Operator, &str, u8)] = &[
     (Operator::Or, "or", 1),
     (Operator::And, "and", 2),
@@ -208,6 +217,19 @@ impl Random {
                 name: r.name(),
                 parameters: r.some(0, 3, Self::name),
                 body: r.term(4),
+            }),
+            defs: self.some(0, 2, |r| Def {
+                doc: String::new(),
+                domain: r.once_in(2).then(|| r.name()),
+                name: r.name(),
+                parameters: r.some(0, 3, Self::name),
+                attributes: r.some(0, 3, |r| DefAttr {
+                    name: r.name(),
+                    kind: KINDS[r.below(KINDS.len())].1,
+                    default: r.once_in(2).then(|| r.term(1)),
+                }),
+                body: r.term(4),
+                span: SPAN,
             }),
             commutative: self.some(0, 3, Self::name),
             rules: self.some(0, 2, Self::rule),
@@ -578,6 +600,25 @@ impl<'r> Spelling<'r> {
         }
     }
 
+    fn declared(&mut self, attributes: &[DefAttr]) {
+        if attributes.is_empty() {
+            return;
+        }
+        self.put("{");
+        for (i, attr) in attributes.iter().enumerate() {
+            if i > 0 {
+                self.put(",");
+            }
+            let kind = KINDS.iter().find(|(_, kind)| *kind == attr.kind).map_or("", |(word, _)| word);
+            self.all(&[&attr.name.text, ":", kind]);
+            if let Some(default) = &attr.default {
+                self.put("=");
+                self.term(default, 0);
+            }
+        }
+        self.put("}");
+    }
+
     fn file(&mut self, file: &File) {
         file.doc.lines().for_each(|line| self.line(&format!("//! {line}")));
         if let Some(module) = &file.module {
@@ -595,6 +636,18 @@ impl<'r> Spelling<'r> {
             self.names(&function.parameters);
             self.all(&[")", "="]);
             self.term(&function.body, 0);
+        }
+        for def in &file.defs {
+            self.put("def");
+            if let Some(domain) = &def.domain {
+                self.all(&[&domain.text, "::"]);
+            }
+            self.all(&[&def.name.text, "("]);
+            self.names(&def.parameters);
+            self.put(")");
+            self.declared(&def.attributes);
+            self.put("=");
+            self.term(&def.body, 0);
         }
         if !file.commutative.is_empty() {
             self.put("commutative");

@@ -27,6 +27,7 @@ pub(super) fn unit(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
             Rule::class => class(cx, part, file),
             Rule::commutative => file.commutative.extend(names(cx, part)),
             Rule::function | Rule::predicate => function(cx, part, file),
+            Rule::definition => definition(cx, part, std::mem::take(&mut doc), file),
             Rule::schedule => schedule(cx, part, file),
             Rule::test => test(cx, part, file),
             Rule::unsupported => {
@@ -136,6 +137,41 @@ fn function(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
     }
     let Some(body) = body else { return };
     file.functions.push(ast::Function { name, parameters, body });
+}
+
+fn definition(cx: &mut Context<'_>, pair: Pair<'_>, doc: String, file: &mut File) {
+    let span = cx.span(&pair);
+    let parts = children(pair);
+    let name = first_name(cx, &parts);
+    let (mut domain, mut parameters, mut attributes, mut body) = (None, Vec::new(), Vec::new(), None);
+    for part in parts {
+        match part.as_rule() {
+            Rule::origin => domain = children(part).first().map(|p| cx.name(p)),
+            Rule::parameters => parameters = names(cx, part),
+            Rule::declared => {
+                let declarations = children(part).into_iter().filter(|p| p.as_rule() == Rule::declaration);
+                attributes = declarations.filter_map(|p| declaration(cx, p)).collect();
+            }
+            Rule::term => body = Some(term(cx, part)),
+            _ => {}
+        }
+    }
+    let Some(body) = body else { return };
+    file.defs.push(ast::Def { doc, domain, name, parameters, attributes, body, span });
+}
+
+fn declaration(cx: &mut Context<'_>, pair: Pair<'_>) -> Option<ast::DefAttr> {
+    let parts = children(pair);
+    let name = first_name(cx, &parts);
+    let (mut kind, mut default) = (None, None);
+    for part in parts {
+        match part.as_rule() {
+            Rule::attribute_type => kind = crate::resolve::attribute_kind(part.as_str()),
+            Rule::term => default = Some(term(cx, part)),
+            _ => {}
+        }
+    }
+    Some(ast::DefAttr { name, kind: kind?, default })
 }
 
 fn side(cx: &mut Context<'_>, pair: Pair<'_>) -> Option<ast::Side> {

@@ -3,6 +3,7 @@
 mod attributes;
 mod calls;
 mod context;
+mod def;
 mod expr;
 mod meta;
 mod pattern;
@@ -11,6 +12,7 @@ mod schedule;
 mod test;
 
 pub(crate) use context::RuleContext;
+pub(crate) use def::attribute_kind;
 
 use crate::load::Loaded;
 use crate::scope::{Scope, duplicate};
@@ -40,6 +42,9 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
         }
         for function in &file.ast.functions {
             check::functions::body(&scope, i, function, diagnostics);
+        }
+        for def in &file.ast.defs {
+            set.defs.extend(def::def(&scope, i, &modules[i].name, def, diagnostics));
         }
         for name in &file.ast.commutative {
             let Some(op) = scope.op(i, name, diagnostics) else { continue };

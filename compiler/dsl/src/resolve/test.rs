@@ -208,6 +208,9 @@ impl GraphContext<'_, '_> {
     }
 
     fn call(&mut self, call: &Call, field: Option<&Name>, span: Span) -> Option<TestValue> {
+        if let Some((home, def)) = self.scope.def(self.file, &call.callee.text) {
+            return self.defined(home, def, call, span);
+        }
         let lower = call.callee.text.starts_with(|c: char| c.is_ascii_lowercase());
         let op = match Scope::lower_case_op(&call.callee.text).filter(|_| lower) {
             Some(op) => Some(op),
@@ -244,6 +247,47 @@ impl GraphContext<'_, '_> {
             (Some(name), TestValue::Node(index, _)) => self.output(*index, name),
             _ => Some(node),
         }
+    }
+
+    /// A call of an operator that is defined by others is its term.
+    fn defined(&mut self, home: usize, def: &ast::Def, call: &Call, span: Span) -> Option<TestValue> {
+        let values: Vec<Option<TestValue>> = call
+            .arguments
+            .iter()
+            .map(|argument| match argument {
+                Argument::One(term) => self.value(term),
+                _ => {
+                    let message = "test graphs have plain arguments".to_string();
+                    self.fail("wrong-arguments", message, span, "in this call", "")
+                }
+            })
+            .collect();
+        let values: Vec<TestValue> = values.into_iter().collect::<Option<_>>()?;
+        // What is wrong with the definition itself is reported where it stands.
+        let def = super::def::def(self.scope, home, "", def, &mut Vec::new())?;
+        let mut attrs = Vec::new();
+        for (name, term) in call.attributes.iter().flat_map(|a| &a.named) {
+            let kind = def.attrs.iter().find(|a| a.name == name.text).map_or(qcc_ops::AttrKind::Float, |a| a.kind);
+            let definition = qcc_ops::AttrDef::new("the attribute", kind, Default::Required);
+            attrs.push((name.text.clone(), attributes::literal(&definition, term, self.diagnostics)?));
+        }
+        let dtypes: Vec<_> = values.iter().map(|v| super::def::dtype(&self.graph, v)).collect();
+        let expanded = match def.expand(&attrs, &dtypes) {
+            Ok(expanded) => expanded,
+            Err(message) => return self.fail("wrong-arguments", message, span, "this call", ""),
+        };
+        let offset = self.graph.nodes.len();
+        let moved = |value: TestValue| match value {
+            TestValue::Input(i) => values[i].clone(),
+            TestValue::Node(node, output) => TestValue::Node(node + offset, output),
+            constant => constant,
+        };
+        for mut node in expanded.nodes {
+            node.inputs = node.inputs.into_iter().map(|v| v.map(moved)).collect();
+            node.span = span;
+            self.graph.nodes.push(node);
+        }
+        expanded.outputs.into_iter().next().map(moved)
     }
 
     fn attributes(&mut self, op: Op, call: &Call, span: Span) -> Option<Vec<(String, AttrValue)>> {

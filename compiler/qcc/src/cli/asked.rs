@@ -17,9 +17,9 @@ pub struct Asked {
 }
 
 /// Reads a model, or takes the built-in example.
-pub fn model(path: Option<&Path>) -> Result<Graph, Failure> {
+pub fn model(path: Option<&Path>, rules: &RuleSet) -> Result<Graph, Failure> {
     match path {
-        Some(path) => pipeline::import(path),
+        Some(path) => pipeline::import_with(path, &rules.defs),
         None => example::quantized(),
     }
 }
@@ -27,7 +27,7 @@ pub fn model(path: Option<&Path>) -> Result<Graph, Failure> {
 /// Saturates a model for questions.
 pub fn saturated(path: Option<&Path>, sizes: &Sizes, rules: &RuleFiles, options: Options) -> Result<Asked, Failure> {
     let (rules, _) = standard_rules::compile(&rules.selection())?;
-    let saturated = pipeline::recorded(&model(path)?, &sizes.bindings(), &rules, options)?;
+    let saturated = pipeline::recorded(&model(path, &rules)?, &sizes.bindings(), &rules, options)?;
     Ok(Asked { rules, saturated })
 }
 

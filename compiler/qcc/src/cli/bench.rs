@@ -38,7 +38,7 @@ impl Bench {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let model = Model::open(&self.model)?;
+        let model = Model::open_with(&self.model, &self.rules.selection())?;
         let program = model.program(&self.sizes.bindings(), &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;

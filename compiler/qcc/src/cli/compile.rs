@@ -108,7 +108,7 @@ impl Compile {
             eprintln!("{}\n", qcc_diag::render(warning, &rules.sources));
         }
         let (name, graph) = match &self.model {
-            Some(path) => (path.display().to_string(), pipeline::import(path)?),
+            Some(path) => (path.display().to_string(), pipeline::import_with(path, &rules.defs)?),
             None => (example::NAME.to_string(), example::quantized()?),
         };
         let quantized = match &self.calibrate {

@@ -38,7 +38,7 @@ struct Row {
 impl Inspect {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
-        let (model, bindings) = (Model::open(&self.model)?, self.sizes.bindings());
+        let (model, bindings) = (Model::open_with(&self.model, &self.rules.selection())?, self.sizes.bindings());
         match &model {
             Model::Graph(graph) => print!("{}", report(&pipeline::split(graph, &bindings)?.head)),
             Model::Program(program) => print!("{}", ports(program)),

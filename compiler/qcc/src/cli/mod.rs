@@ -81,6 +81,9 @@ struct RuleFiles {
     /// Leave out one standard file: --without layout.rules
     #[arg(long, value_name = "NAME.rules")]
     without: Vec<String>,
+    /// Run a schedule of the rule files instead of `default`: its steps, and no ruleset that they do not name
+    #[arg(long, value_name = "NAME")]
+    schedule: Option<String>,
     /// Leave out rules by name: --without-rules conv-nhwc,start-core
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     without_rules: Vec<String>,
@@ -89,8 +92,13 @@ struct RuleFiles {
 impl RuleFiles {
     fn selection(&self) -> Selection {
         let standard = if self.no_std_rules { Standard::Omit } else { Standard::Use };
-        let (files, without, without_rules) = (self.rules.clone(), self.without.clone(), self.without_rules.clone());
-        Selection { files, without, without_rules, standard }
+        Selection {
+            files: self.rules.clone(),
+            without: self.without.clone(),
+            without_rules: self.without_rules.clone(),
+            schedule: self.schedule.clone(),
+            standard,
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub struct ProfileCommand {
 impl ProfileCommand {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
-        let model = Model::open(&self.model)?;
+        let model = Model::open_with(&self.model, &self.rules.selection())?;
         let program = model.program(&self.sizes.bindings(), &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, Engine::Jit)?;
         let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);

@@ -75,7 +75,7 @@ impl Profile {
     }
 
     fn timed(&self, asked: &Asked) -> Result<qcc_egraph::Report, Failure> {
-        let graph = asked::model(self.model.as_deref())?;
+        let graph = asked::model(self.model.as_deref(), &asked.rules)?;
         let typed = qcc::pipeline::typed(&graph, &self.sizes.bindings())?;
         let saturated = qcc_egraph::saturate(&typed, &asked.rules, &Options::default());
         Ok(saturated.map_err(|e| Failure::Bug(e.to_string()))?.report().clone())
@@ -85,7 +85,7 @@ impl Profile {
         let names: Vec<String> = rows.iter().take(count).map(|r| r.report.name.clone()).collect();
         let mut rules = asked.rules.clone();
         rules.rules.retain(|r| !names.contains(&r.name));
-        let graph = asked::model(self.model.as_deref())?;
+        let graph = asked::model(self.model.as_deref(), &asked.rules)?;
         let typed = qcc::pipeline::typed(&graph, &self.sizes.bindings())?;
         let saturated = qcc_egraph::saturate(&typed, &rules, &Options::default());
         let saturated = saturated.map_err(|e| Failure::Bug(e.to_string()))?;

@@ -51,7 +51,7 @@ impl Run {
     }
 
     fn batched(&self, samples: &Path, results: &Path) -> Result<(), Failure> {
-        let model = Model::open(&self.model)?;
+        let model = Model::open_with(&self.model, &self.rules.selection())?;
         let samples = batch::Samples::new(model.matched(arrays::read_npz(samples)?)?, model.input_ranks())?;
         let bindings = model.bindings(self.sizes.bindings(), &samples.inputs(0)?);
         let program = model.program(&bindings, &self.rules.selection())?;
@@ -63,7 +63,7 @@ impl Run {
     }
 
     fn once(&self) -> Result<(), Failure> {
-        let model = Model::open(&self.model)?;
+        let model = Model::open_with(&self.model, &self.rules.selection())?;
         let names = model.input_names();
         let mut named = Vec::new();
         for (i, text) in self.input.iter().enumerate() {

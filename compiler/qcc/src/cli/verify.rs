@@ -55,7 +55,7 @@ impl Verify {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let (rules, _) = standard_rules::compile(&self.rules.selection())?;
-        let graph = pipeline::import(&self.model)?;
+        let graph = pipeline::import_with(&self.model, &rules.defs)?;
         if let Some(calibration) = &self.calibrate {
             return self.against_float(&graph, &rules, calibration);
         }
