@@ -213,19 +213,30 @@ fn command_line() {
     run("command-line.md");
     let text = chapter("command-line.md");
     let help = typed("qcc --help", Path::new("."));
-    let commands: Vec<&str> = help
-        .lines()
+    let commands = commands(&help);
+    assert!(commands.len() > 7, "{help}");
+    let rules = typed("qcc rules --help", Path::new("."));
+    let of_rules = self::commands(&rules).into_iter().map(|command| format!("rules {command}"));
+    for command in commands.iter().map(|command| command.to_string()).chain(of_rules) {
+        if matches!(command.as_str(), "rules" | "help" | "rules help") {
+            continue;
+        }
+        assert!(text.contains(&format!("qcc {command}")), "the chapter does not know `qcc {command}`");
+        let help = typed(&format!("qcc {command} --help"), Path::new("."));
+        assert!(help.contains("Example"), "`qcc {command} --help` shows no example");
+    }
+}
+
+/// The commands that a help text lists.
+fn commands(help: &str) -> Vec<&str> {
+    help.lines()
         .skip_while(|line| !line.starts_with("Commands:"))
         .skip(1)
         .take_while(|line| line.starts_with("  "))
         // Longer explanations go on, further to the right, on the next line.
         .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert!(commands.len() > 7, "{help}");
-    for command in commands.iter().filter(|&&command| command != "help") {
-        assert!(text.contains(&format!("qcc {command}")), "the chapter does not know `qcc {command}`");
-    }
+        .collect()
 }
 
 #[test]

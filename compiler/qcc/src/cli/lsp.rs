@@ -7,6 +7,9 @@ use qcc_lsp::{Connection, ServeError, serve};
 /// Serve an editor over standard input and output: diagnostics, hover, completion, formatting, running tests
 ///
 /// Editors start it themselves; examples/editor/README.md says how they are told to.
+///
+/// Example, for Neovim:
+///   vim.lsp.start({ name = "qcc", cmd = { "qcc", "lsp" } })
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Lsp {
