@@ -155,7 +155,11 @@ fn values(out: &mut String, quantized: &Quantized) {
     );
     for (class, chosen) in quantized.plan.flow.classes.iter().zip(&quantized.plan.grids) {
         let limits = chosen.grid.limits();
-        let method = chosen.method.map_or("its operator".to_string(), |m| m.to_string());
+        let mut method = chosen.method.map_or("its operator".to_string(), |m| m.to_string());
+        let divided = quantized.plan.factors.contains_key(&class.root);
+        if divided {
+            method += ", after a division of every channel by its factor";
+        }
         let _ = write!(
             out,
             "<div class=\"value\"><b title=\"{0}\">{0}</b><small>{1:.4} to {2:.4}, scale {3:.3e}, zero at {4}, by {method}</small>",
@@ -166,7 +170,9 @@ fn values(out: &mut String, quantized: &Quantized) {
             chosen.grid.zero_point
         );
         if let Some(moments) = quantized.calibration.moments.get(&class.root) {
-            histogram(out, &moments.histogram, moments.extremes(), limits);
+            // What is divided is covered whole.
+            let shaded = if divided { moments.extremes() } else { limits };
+            histogram(out, &moments.histogram, moments.extremes(), shaded);
         }
         out.push_str("</div>\n");
     }

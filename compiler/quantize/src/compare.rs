@@ -2,7 +2,7 @@
 
 use crate::insert::side_by_side;
 use crate::lanes::{self, Runtime, Samples};
-use crate::{Calibration, Plan, QuantizeError};
+use crate::{Calibration, Grid, Plan, QuantizeError};
 use qcc_tensor::Tensor;
 
 /// Distance of values from what they should be.
@@ -95,7 +95,10 @@ pub fn layer_errors(
     }
     let error = |(&layer, (local, whole)): (&usize, (Distance, Distance))| {
         let (input, grid) = (plan.layers[layer].input, plan.input_grid(&plan.layers[layer]));
-        let clipped = grid.map_or(0.0, |grid| calibration.moments[&input].histogram.share_outside(grid.limits()));
+        // Ranges of values divided by factors leave nothing out.
+        let divided = plan.factors.contains_key(&input);
+        let outside = |grid: Grid| calibration.moments[&input].histogram.share_outside(grid.limits());
+        let clipped = grid.filter(|_| !divided).map_or(0.0, outside);
         LayerError { layer, local, whole, clipped }
     };
     Ok(layers.iter().zip(total).map(error).collect())

@@ -126,7 +126,10 @@ pub fn print(quantized: &Quantized) {
     println!("  {:<36} {:>12} {:>5} {:>12} {:>12}  range by", "value", "scale", "zero", "lowest", "highest");
     for (class, chosen) in plan.flow.classes.iter().zip(&plan.grids) {
         let (low, high) = chosen.grid.limits();
-        let method = chosen.method.map_or("its operator".to_string(), |m| m.to_string());
+        let mut method = chosen.method.map_or("its operator".to_string(), |m| m.to_string());
+        if plan.factors.contains_key(&class.root) {
+            method += ", channels divided";
+        }
         println!(
             "  {:<36} {:>12.4e} {:>5} {:>12.4} {:>12.4}  {method}",
             super::compile::shortened(&class.name, 36),
