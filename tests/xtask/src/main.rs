@@ -3,11 +3,13 @@
 //! | chore | what it does |
 //! |---|---|
 //! | `bless` | renews what the program prints into the repository: the tables of the book and all snapshots |
+//! | `mutate` | damages the standard rules in all known ways and counts what the checks of rules reject |
 //! | `proto` | generates `compiler/onnx/src/proto.rs` from `compiler/onnx/onnx.proto` |
 //!
 //! What a chore generates is committed, so that building qcc needs neither the chore nor its dependencies.
 
 mod bless;
+mod mutate;
 mod proto;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 /// A chore: its name on the command line and what it runs, given the root of the repository.
 type Chore = (&'static str, fn(&Path) -> anyhow::Result<()>);
 
-const CHORES: &[Chore] = &[("bless", bless::renew), ("proto", proto::generate)];
+const CHORES: &[Chore] = &[("bless", bless::renew), ("mutate", mutate::all), ("proto", proto::generate)];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();

@@ -6,11 +6,12 @@ use crate::instance::Instance;
 use crate::language::{Node, OpId};
 use crate::values;
 use egg::Id;
-use qcc_ops::OpError;
+use qcc_dsl::{ArgPattern, Pattern, Rule};
+use qcc_ops::{AttrValue, Attrs, OpError};
 use qcc_tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 
-/// Rounding errors are provoked by moving every computed float by up to this many units in the last place.
+/// Rounding errors are provoked by moving every float that is read or computed by up to this many units in the last place.
 const NUDGE: f64 = 8.0;
 
 /// Evaluates terms of an e-graph and of a planned right side.
@@ -61,13 +62,11 @@ impl<'a, 'b> Evaluator<'a, 'b> {
             OpId::Input(i) => {
                 let value =
                     self.inputs.get(i as usize).cloned().ok_or_else(|| OpError::invalid("an input without value"))?;
-                self.see(&value);
-                vec![value]
+                vec![self.read(value)]
             }
             OpId::Const(c) => {
                 let value = self.instance.egraph.analysis.tables.get_constant(c).clone();
-                self.see(&value);
-                vec![value]
+                vec![self.read(value)]
             }
             OpId::Proj(i) => {
                 let tuple = self.values(node.children[0], acc, body)?;
@@ -88,6 +87,23 @@ impl<'a, 'b> Evaluator<'a, 'b> {
         }
         self.known.insert((id, body), values.clone());
         Ok(values)
+    }
+
+    /// A leaf. It is moved like what is computed from it: the error of a sum is relative to its summands, not to the sum.
+    fn read(&mut self, value: Tensor) -> Tensor {
+        self.see(&value);
+        match self.nudge {
+            Some(seed) if value.dtype().is_float() => {
+                self.nudge = Some(mix(seed));
+                nudged(&value, self.decimals(), seed)
+            }
+            _ => value,
+        }
+    }
+
+    /// Unit of the rule's own numbers: a decimal in a rule is the nearest number of single precision.
+    fn decimals(&self) -> f64 {
+        if self.nudge.is_some() && has_decimals(self.instance.rule) { f64::from(f32::EPSILON) } else { 0.0 }
     }
 
     fn see(&mut self, value: &Tensor) {
@@ -118,7 +134,11 @@ impl<'a, 'b> Evaluator<'a, 'b> {
         let attrs = self.instance.attrs_of(node).map_err(OpError::invalid)?;
         let mut outputs = call.op.eval(&args, &attrs, call.outputs as usize)?;
         // An operator computes in the coarsest of its types.
-        let coarsest = args.iter().flatten().map(|t| unit(t.dtype()).0).fold(0.0, f64::max);
+        let coarsest = args
+            .iter()
+            .flatten()
+            .map(|t| unit(t.dtype()).0)
+            .fold(attribute_unit(&attrs).max(self.decimals()), f64::max);
         for output in &mut outputs {
             if output.dtype().is_float() {
                 self.see(output);
@@ -144,6 +164,25 @@ impl<'a, 'b> Evaluator<'a, 'b> {
         let own = egraph[id].iter().find(|n| matches!(n.op, OpId::Call(_) | OpId::Proj(_) | OpId::Input(_)));
         own.cloned().ok_or_else(|| OpError::invalid("an empty class"))
     }
+}
+
+/// Whether a rule writes a number that single precision rounds, such as a tenth.
+fn has_decimals(rule: &Rule) -> bool {
+    fn left(pattern: &Pattern) -> bool {
+        match pattern {
+            Pattern::Number(x) => (x * 1024.0).fract() != 0.0,
+            Pattern::Bind(_, inner) => left(inner),
+            Pattern::Op(call) => call.args.iter().any(|a| matches!(a, ArgPattern::One(p) if left(p))),
+            _ => false,
+        }
+    }
+    rule.roots.iter().any(left)
+}
+
+/// Attributes are numbers in single precision, whatever the type of the tensors: a tenth is none, a half is one.
+fn attribute_unit(attrs: &Attrs) -> f64 {
+    let inexact = |v: &AttrValue| matches!(v, AttrValue::Float(x) if (f64::from(*x) * 1024.0).fract() != 0.0);
+    if attrs.iter().any(|(_, v)| inexact(v)) { f64::from(f32::EPSILON) } else { 0.0 }
 }
 
 /// Distance of 1 to the next number, and the smallest number above zero; zeros for integers, which are exact.

@@ -35,6 +35,9 @@ use std::collections::BTreeMap;
 /// How often a case is built again, with what its guards demanded, before it is given up.
 const REPAIRS: u64 = 24;
 
+/// How often a case is begun anew because nothing could be demanded of it.
+const RESTARTS: usize = 8;
+
 /// How much evidence is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
@@ -42,11 +45,13 @@ pub struct Effort {
     pub cases: usize,
     /// Cases that are begun at most, for each that is wanted.
     pub attempts: usize,
+    /// Cases that are built at most to make a failure small.
+    pub shrinking: usize,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { cases: 200, attempts: 20 }
+        Self { cases: 200, attempts: 20, shrinking: 600 }
     }
 }
 
@@ -111,7 +116,8 @@ pub fn check(rules: &RuleSet, rule: &Rule, effort: Effort) -> Soundness {
             }
             Outcome::Differs(mismatch) => {
                 found.tried += 1;
-                found.verdict = Verdict::Unsound(Box::new(shrink::smallest(&prober, seed, *mismatch)));
+                found.verdict =
+                    Verdict::Unsound(Box::new(shrink::smallest(&prober, seed, *mismatch, effort.shrinking)));
                 return found;
             }
             Outcome::NoMatch => *found.given_up.entry("the pattern was not met".into()).or_default() += 1,
@@ -155,6 +161,7 @@ impl Prober<'_> {
         let mut salt = seed;
         let mut last = Outcome::NoMatch;
         let mut made = Vec::new();
+        let mut restarts = 0;
         for i in 0..REPAIRS {
             let (case, draw) = generate::generate(self.rule, &pins, Draw::new(salt, forced));
             made = draw.made;
@@ -171,10 +178,14 @@ impl Prober<'_> {
                 | Outcome::Meaningless => {
                     salt = mix(salt);
                     pins.forget_values();
+                    restarts += 1;
                 }
                 Outcome::Equal | Outcome::Differs(_) => return Probe { outcome, made },
             }
             last = outcome;
+            if restarts == RESTARTS {
+                break;
+            }
         }
         Probe { outcome: last, made }
     }

@@ -4,14 +4,11 @@ use super::Prober;
 use super::examine::{Mismatch, Outcome};
 use rustc_hash::FxHashMap;
 
-/// Cases that are built while shrinking.
-const BUDGET: usize = 600;
-
 /// The smallest failing case that is found by making decisions simpler one by one.
-pub(crate) fn smallest(prober: &Prober<'_>, seed: u64, first: Mismatch) -> Mismatch {
+pub(crate) fn smallest(prober: &Prober<'_>, seed: u64, first: Mismatch, budget: usize) -> Mismatch {
     let mut forced: FxHashMap<u64, usize> = FxHashMap::default();
     let mut best = first;
-    let mut left = BUDGET;
+    let mut left = budget;
     loop {
         let mut simpler = false;
         let made = prober.case(seed, &forced).made;

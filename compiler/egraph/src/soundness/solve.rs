@@ -146,12 +146,52 @@ impl Solver<'_, '_, '_, '_> {
         });
     }
 
+    /// Solves `own op target` where `own` computes with something that the generator decides; `false` if it does not.
+    fn inverted(&mut self, op: MetaOp, own: &Meta, target: f64) -> bool {
+        if let Some(place) = self.place(own) {
+            let now = meta::eval(self.instance, own).ok();
+            if let Some(value) = satisfying(op, &V::Float(target), now.as_ref(), self.draw) {
+                self.assign(&place, value);
+            }
+            return true;
+        }
+        let mut number = |m: &Meta| meta::eval(self.instance, m).and_then(|v| meta::number(&v)).ok();
+        match own {
+            Meta::Call(Builtin::Abs, args) => match (op, args.first()) {
+                (MetaOp::Lt | MetaOp::Le | MetaOp::Eq, Some(inner)) => self.inverted(MetaOp::Eq, inner, 0.0),
+                (MetaOp::Gt | MetaOp::Ge | MetaOp::Ne, Some(inner)) => self.inverted(MetaOp::Gt, inner, target),
+                _ => false,
+            },
+            Meta::Binary(sign @ (MetaOp::Add | MetaOp::Sub), a, b) => {
+                let plus = *sign == MetaOp::Add;
+                if let Some(b) = number(b)
+                    && self.inverted(op, a, if plus { target - b } else { target + b })
+                {
+                    return true;
+                }
+                let mut number = |m: &Meta| meta::eval(self.instance, m).and_then(|v| meta::number(&v)).ok();
+                match number(a) {
+                    Some(a) if plus => self.inverted(op, b, target - a),
+                    Some(a) => self.inverted(mirrored(op), b, a - target),
+                    None => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
     fn comparison(&mut self, op: MetaOp, a: &Meta, b: &Meta, wanted: bool) {
         let op = if wanted { op } else { negated(op) };
         let sides = [(a, b, op), (b, a, mirrored(op))];
         let possible: Vec<_> =
             sides.into_iter().filter_map(|(own, other, op)| self.place(own).map(|p| (p, own, other, op))).collect();
         if possible.is_empty() {
+            for (own, other, op) in [(a, b, op), (b, a, mirrored(op))] {
+                let target = meta::eval(self.instance, other).and_then(|v| meta::number(&v));
+                if target.is_ok_and(|target| self.inverted(op, own, target)) {
+                    return;
+                }
+            }
             return;
         }
         let (place, own, other, op) = possible[self.draw.pick("side", possible.len())].clone();
@@ -324,7 +364,9 @@ fn one(op: MetaOp, target: &V, now: Option<&V>, draw: &mut Draw<'_>) -> Option<V
             {
                 return now.cloned();
             }
-            let step = step as f64;
+            // A bound between two close numbers is met only by small steps.
+            let step = step as f64
+                * if matches!(target, V::Float(_)) { draw.one_of("scale", &[1.0, 1e-3, 1e-6]) } else { 1.0 };
             Some(number(match op {
                 MetaOp::Eq => t,
                 MetaOp::Ne if draw.pick("side of it", 2) == 0 => t + step,
