@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::language::{Node, OpId};
 use crate::values;
 use egg::Id;
-use qcc_dsl::{ArgPattern, Pattern, Rule};
+use qcc_dsl::{ArgPattern, AttrMatch, Pattern, Rule};
 use qcc_ops::{AttrValue, Attrs, OpError};
 use qcc_tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
@@ -172,7 +172,11 @@ fn has_decimals(rule: &Rule) -> bool {
         match pattern {
             Pattern::Number(x) => (x * 1024.0).fract() != 0.0,
             Pattern::Bind(_, inner) => left(inner),
-            Pattern::Op(call) => call.args.iter().any(|a| matches!(a, ArgPattern::One(p) if left(p))),
+            Pattern::Op(call) => {
+                let attribute = |m: &AttrMatch| matches!(m, AttrMatch::Value(AttrValue::Float(x)) if (f64::from(*x) * 1024.0).fract() != 0.0);
+                call.attrs.named.iter().any(|(_, m)| attribute(m))
+                    || call.args.iter().any(|a| matches!(a, ArgPattern::One(p) if left(p)))
+            }
             _ => false,
         }
     }
