@@ -142,7 +142,7 @@ fn mutants_of_the_standard_rules_are_rejected() {
                     if one == Fate::Survives {
                         eprintln!("{}", name(job));
                     }
-                    if i % 100 == 0 {
+                    if i.is_multiple_of(100) {
                         eprintln!("{i} of {}", jobs.len());
                     }
                 }

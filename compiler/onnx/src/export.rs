@@ -16,6 +16,7 @@ use qcc_ir::{Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_ops::{AttrValue, Attrs, Default, Op};
 use qcc_tensor::{Tensor, TensorType};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::hash_map::Entry;
 
 /// Operator set of written files: the first in which `DequantizeLinear` says its type.
 const OPSET: i64 = 21;
@@ -85,10 +86,10 @@ fn graph_proto(
     let mut values: FxHashMap<ValueId, String> = captured.clone();
     for &id in g.inputs() {
         let value = id.output(0);
-        if !values.contains_key(&value) {
+        if let Entry::Vacant(unnamed) = values.entry(value) {
             let name = names.fresh(&g.input(id).name);
             out.input.push(value_info(&name, graph.ty(value)));
-            values.insert(value, name);
+            unnamed.insert(name);
         }
     }
     // A value that is computed here gets the name of the output it is; what else is an output is copied.

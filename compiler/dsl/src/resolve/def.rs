@@ -82,8 +82,11 @@ fn default(attr: &ast::DefAttr, term: &Term, diagnostics: &mut Vec<Diagnostic>) 
 /// A definition that is being read; one that another calls has arguments.
 struct Frame<'d> {
     def: &'d ast::Def,
-    arguments: Option<(Vec<DefTerm>, Vec<(String, DefValue)>)>,
+    arguments: Option<Arguments>,
 }
+
+/// Inputs of a call, and its attributes by name.
+type Arguments = (Vec<DefTerm>, Vec<(String, DefValue)>);
 
 struct Context<'a, 'd> {
     scope: &'d Scope<'a>,

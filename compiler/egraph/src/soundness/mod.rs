@@ -1,8 +1,8 @@
 //! Soundness of rules by generated evidence.
 //!
-//! For each rule, graphs are built from its left side that satisfy its guards ([`generate`], [`solve`]); the rule is applied to
-//! them by the engine's own matcher, guards and construction of right sides ([`examine`]); both sides are evaluated by the
-//! reference evaluation and compared under the rule's contract ([`compare`]). A failure is shrunk to a small graph.
+//! For each rule, graphs are built from its left side that satisfy its guards (`generate`, `solve`); the rule is applied to
+//! them by the engine's own matcher, guards and construction of right sides (`examine`); both sides are evaluated by the
+//! reference evaluation and compared under the rule's contract (`compare`). A failure is shrunk to a small graph.
 //!
 //! Everything follows from the rule's name, its pattern and guards, and the type rules of operators: the same rule sees the
 //! same cases on every machine, and no rule is known by name.
