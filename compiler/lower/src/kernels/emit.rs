@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A vector of I32 or F32 holds four consecutive channels in each half; codes are one register of up to sixteen a half.
-//! A [`Twin`] says what the high halves of wide registers hold. One vector goes through the program after the other, so
+//! A `Twin` says what the high halves of wide registers hold. One vector goes through the program after the other, so
 //! that few registers are live. Nothing outside the output's elements is written; reads may run
 //! into the slack of a buffer.
 
@@ -159,7 +159,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Applies the body to `count` (at most [`Twin::group`]) channels from `first` channels behind `place` on, and stores
+    /// Applies the body to `count` (at most `Twin::group`) channels from `first` channels behind `place` on, and stores
     /// them. `core` holds the core's value for these channels: the registers of numbers that the twin asks for, or one
     /// register of codes. It is empty for a body without core. Lanes behind `count` may hold anything.
     pub fn write(&self, b: &mut KernelBuilder, place: &Place, core: &[Value], first: usize, count: usize, twin: Twin) {
