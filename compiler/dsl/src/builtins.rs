@@ -35,6 +35,7 @@ pub(crate) const BUILTINS: &[Entry] = &[
     ("min_of", Builtin::MinOf, &[V]),
     ("max_of", Builtin::MaxOf, &[V]),
     ("all_close", Builtin::AllClose, &[V, V, M]),
+    ("sum_fits", Builtin::SumFits, &[V, V, V, M, M]),
     ("lowest", Builtin::Lowest, &[T]),
     ("highest", Builtin::Highest, &[T]),
     ("steps", Builtin::Steps, &[V]),

@@ -192,6 +192,11 @@ const WORDS: &[(Builtin, &str, &str)] = {
         (B::MinOf, "min_of(x)", "The smallest element of a constant."),
         (B::MaxOf, "max_of(x)", "The largest element of a constant."),
         (B::AllClose, "all_close(x, y, rtol)", "Constants are equal within a relative tolerance, after broadcasting."),
+        (
+            B::SumFits,
+            "sum_fits(w, zw, b, axis, reach)",
+            "Along an axis of constant weights, the bias and any sum of products with integers up to `reach` fit 32 bits.",
+        ),
         (B::Lowest, "lowest(x)", "The smallest value of an integer element type, or of that of a value."),
         (B::Highest, "highest(x)", "The largest value of an integer element type, or of that of a value."),
         (B::Steps, "steps(x)", "How many quantization steps a kernel's body contains, at least."),

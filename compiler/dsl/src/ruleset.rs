@@ -351,8 +351,8 @@ pub enum MetaOp {
     Mod,
 }
 
-/// Built-in functions over bound values. Those that ask for a value's contents (`value`, `min_of`, `max_of`, `all_close`) make
-/// the guard fail if the value is not constant.
+/// Built-in functions over bound values. Those that ask for a value's contents (`value`, `min_of`, `max_of`, `all_close`,
+/// `sum_fits`) make the guard fail if the value is not constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Builtin {
     /// `const(x, …)`: all are constants (an absent optional is one). Variadics count with all their values.
@@ -381,6 +381,9 @@ pub enum Builtin {
     MaxOf,
     /// `all_close(x, y, rtol)`: constants equal within a relative tolerance, after broadcasting.
     AllClose,
+    /// `sum_fits(w, zw, b, axis, reach)`: whether `b[o]` and any part of the products of `w[o, …] - zw[o]` with integers of
+    /// magnitude up to `reach` sum to 32 bits, for every index `o` of `axis`. `zw` may be absent.
+    SumFits,
     /// `lowest(T)` or `lowest(x)`: smallest value of an integer element type.
     Lowest,
     /// `highest(T)` or `highest(x)`: largest value of an integer element type.

@@ -3,6 +3,7 @@
 use crate::analysis::Scope;
 use crate::instance::Instance;
 use crate::meta::{V, int, ints, list_of, number, truth};
+use crate::sum_fits::sum_fits;
 use egg::Id;
 use qcc_dsl::Builtin;
 use qcc_tensor::{DType, Tensor, broadcast_shapes};
@@ -35,6 +36,14 @@ pub(crate) fn call(instance: &mut Instance<'_>, builtin: Builtin, args: &[V]) ->
         Builtin::AllClose => {
             let (x, y) = (constant(instance, arg(0)?)?, constant(instance, arg(1)?)?);
             V::Bool(all_close(&x, &y, number(arg(2)?)?)?)
+        }
+        Builtin::SumFits => {
+            let zero = match arg(1)? {
+                V::Absent => None,
+                zero => Some(constant(instance, zero)?),
+            };
+            let (weights, bias) = (constant(instance, arg(0)?)?, constant(instance, arg(2)?)?);
+            V::Bool(sum_fits(&weights, zero.as_ref(), &bias, int(arg(3)?)?, int(arg(4)?)?)?)
         }
         Builtin::Lowest => V::Int(limits(instance, arg(0)?)?.0),
         Builtin::Highest => V::Int(limits(instance, arg(0)?)?.1),

@@ -25,6 +25,7 @@ mod report;
 pub mod rule_test;
 mod saturate;
 pub mod soundness;
+mod sum_fits;
 mod tables;
 mod values;
 pub mod why;

@@ -5,7 +5,7 @@
 //! `mutation/survivors.txt` with the reason why they are no mistakes, or as open.
 //!
 //! `cargo test` looks at a sample, of which most must be killed; `cargo xtask mutate` (MUTANTS=all) looks at all and fails on
-//! a survivor that is not listed; RULE=words looks at some rules.
+//! a survivor without a reason; RULE=words looks at some rules.
 
 mod files;
 mod mutants;
@@ -27,7 +27,7 @@ const EFFORT: Effort = Effort { cases: 100, attempts: 3, shrinking: 0 };
 const SAMPLE: usize = 24;
 
 /// Share of the sample that is killed at least, in percent; survivors that are no mistakes count against it.
-const LEAST: usize = 60;
+const LEAST: usize = 75;
 
 /// What became of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,11 +100,13 @@ fn untyped(given_up: &BTreeMap<String, usize>) -> bool {
     2 * typed > total
 }
 
-/// Explained survivors: `rule: what` before ` | `, the reason behind it.
+/// Survivors that somebody has shown to be no mistakes: `rule: what` before ` | `, the reason behind it. Open ones are listed
+/// as known, which explains nothing.
 fn explained() -> BTreeMap<String, String> {
     let text = include_str!("mutation/survivors.txt");
     let lines = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
-    lines.filter_map(|l| l.split_once(" | ")).map(|(a, b)| (a.trim().to_string(), b.trim().to_string())).collect()
+    let entries = lines.filter_map(|l| l.split_once(" | ")).filter(|(_, reason)| !reason.trim().starts_with("open"));
+    entries.map(|(a, b)| (a.trim().to_string(), b.trim().to_string())).collect()
 }
 
 #[test]

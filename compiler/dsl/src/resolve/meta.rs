@@ -243,6 +243,7 @@ impl<'d> RuleContext<'_, 'd> {
                     | Builtin::Closed
                     | Builtin::AllRank
                     | Builtin::AllClose
+                    | Builtin::SumFits
                     | Builtin::All
                     | Builtin::Any
                     | Builtin::KeepsOrder

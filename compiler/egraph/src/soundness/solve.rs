@@ -133,7 +133,11 @@ impl Solver<'_, '_, '_, '_> {
     /// A condition that cannot be evaluated mostly asks for the contents of a run-time value.
     fn make_constant(&mut self, condition: &Meta) {
         each(condition, &mut |part| {
-            let Meta::Call(Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::AllClose, args) = part else {
+            let Meta::Call(
+                Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::AllClose | Builtin::SumFits,
+                args,
+            ) = part
+            else {
                 return;
             };
             for arg in args {

@@ -67,9 +67,12 @@ fn failing<'m>(instance: &mut Instance<'_>, condition: &'m Meta) -> Option<Faili
 
 /// Whether a condition holds only for constants.
 fn asks_for_constants(condition: &Meta) -> bool {
-    calls(condition)
-        .iter()
-        .any(|b| matches!(b, Builtin::Const | Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::AllClose))
+    calls(condition).iter().any(|b| {
+        matches!(
+            b,
+            Builtin::Const | Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::AllClose | Builtin::SumFits
+        )
+    })
 }
 
 fn kind_of(condition: &Meta, failed: bool) -> Kind {
