@@ -48,6 +48,7 @@ impl CostModel {
             window_ns: 0.5 * narrow.window_ns,
             cheap_ns: 0.5 * narrow.cheap_ns,
             divide_ns: 0.5 * narrow.divide_ns,
+            lookup_ns: 0.4 * narrow.lookup_ns,
             ..narrow
         }
     }

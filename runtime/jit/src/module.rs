@@ -102,12 +102,15 @@ pub fn clif(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError>
     Ok(context.func.display().to_string())
 }
 
-/// The machine code that Cranelift generates for a kernel, as text, before it is placed in memory; a wide kernel is halved
-/// first.
+/// The machine code of a kernel as text, before it is placed in memory, from the backend that [`compile`] takes.
 ///
 /// # Errors
 /// As [`compile`].
 pub fn asm(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> {
+    if kernel.width == Width::V256 && avx2::supports(features) {
+        let (code, entry) = avx2::compile(kernel).map_err(|why| reject(kernel, why))?;
+        return Ok(avx2::listing(&code, entry));
+    }
     let isa = isa(features)?;
     let mut context = Context::new();
     context.set_disasm(true);

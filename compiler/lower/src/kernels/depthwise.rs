@@ -33,12 +33,12 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let mut panels = Vec::new();
     let mut first = 0;
     while first < spec.output.c {
-        let apart = target.width == Width::V256 && spec.output.c - first > WIDEST;
-        let channels = (spec.output.c - first).min(if apart { 2 * WIDEST } else { WIDEST });
+        let far = (target.width == Width::V256 && spec.output.c - first > WIDEST).then_some(WIDEST);
+        let channels = (spec.output.c - first).min(far.map_or(WIDEST, |far| 2 * far));
         let repeat = (spec.output.c - first) / channels;
         let (channel_step, input_step, offset) = (channels, channels, constants.len());
         let mut panel =
-            Panel { first, channels, apart, repeat, channel_step, input: first, input_step, offset, stride: 0 };
+            Panel { first, channels, far, repeat, channel_step, input: first, input_step, offset, stride: 0 };
         for i in 0..repeat {
             depthwise.pack(&panel, first + i * channels, &mut constants);
         }
@@ -160,9 +160,7 @@ impl Core for Depthwise<'_> {
         for taps in self.taps.chunks(self.unit.codes()) {
             for (place, acc) in pixels.places().zip(acc.chunks_mut(vectors)) {
                 let mut x = x.pixel(place, self.pixel_step);
-                if panel.apart {
-                    x.high = Some(WIDEST as i64);
-                }
+                x.high = panel.far.map(|far| far as i64).or(x.high);
                 self.add(b, acc, taps, x, &|i| weights.plus(register(i)));
             }
             weights = weights.plus(register(vectors));

@@ -114,7 +114,7 @@ fn geometry(spec: &DepthwiseF32Spec) -> Result<(), String> {
 
 /// Registers of a pixel in a full tile.
 fn vectors(twin: Twin) -> usize {
-    if twin == Twin::Channels { 2 * VECTORS } else { VECTORS }
+    if matches!(twin, Twin::Channels(_)) { 2 * VECTORS } else { VECTORS }
 }
 
 /// Channels of one tap among the packed weights: padded so that whole vectors can be loaded.

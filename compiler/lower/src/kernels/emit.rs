@@ -46,6 +46,8 @@ pub struct Emitter<'a> {
     /// For each node that is a lookup, the offset of its table among the constants.
     pub(super) tables: Vec<i64>,
     width: Width,
+    /// Channels from those in the low half of a register to those in its high half, where halves hold channels.
+    pub(super) far: usize,
     inputs: usize,
 }
 
@@ -53,7 +55,7 @@ pub struct Emitter<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     /// An array of four-byte numbers, one per channel, at an offset of the constants; for wide registers once more, with
-    /// the numbers of both halves of a register side by side ([`Twin::Channels`]).
+    /// the numbers of both halves of a register side by side ([`Twin::Channels`] of [`Emitter::far`]).
     Channel { plain: i64, apart: i64 },
     /// The tensor of that number in order, in this buffer.
     Tensor { number: usize, buf: Buf, layout: TensorLayout },
@@ -70,7 +72,22 @@ impl<'a> Emitter<'a> {
         body: &'a Body,
         core: Option<Elem>,
         output: TensorLayout,
+        constants: Vec<u8>,
+    ) -> Result<Emitter<'a>, String> {
+        Emitter::with_halves(b, body, core, output, constants, GROUP)
+    }
+
+    /// The same for a kernel in which the channels in the two halves of a register are `far` apart.
+    ///
+    /// # Errors
+    /// A body whose types are wrong, or that does not fit the output.
+    pub fn with_halves(
+        b: &mut KernelBuilder,
+        body: &'a Body,
+        core: Option<Elem>,
+        output: TensorLayout,
         mut constants: Vec<u8>,
+        far: usize,
     ) -> Result<Emitter<'a>, String> {
         let types = check(body, core, &output)?;
         let inputs = b.buffers().len();
@@ -79,10 +96,10 @@ impl<'a> Emitter<'a> {
         for operand in &body.operands {
             sources.push(match operand {
                 Operand::ChannelF32(values) => {
-                    channel(&mut constants, values.iter().map(|v| v.to_le_bytes()).collect(), b.width())
+                    channel(&mut constants, values.iter().map(|v| v.to_le_bytes()).collect(), b.width(), far)
                 }
                 Operand::ChannelI32(values) => {
-                    channel(&mut constants, values.iter().map(|v| v.to_le_bytes()).collect(), b.width())
+                    channel(&mut constants, values.iter().map(|v| v.to_le_bytes()).collect(), b.width(), far)
                 }
                 Operand::Tensor(layout) => {
                     number += 1;
@@ -116,6 +133,7 @@ impl<'a> Emitter<'a> {
             sources,
             tables,
             width: b.width(),
+            far,
             inputs,
         })
     }
@@ -154,7 +172,7 @@ impl<'a> Emitter<'a> {
         let codes = self.types.iter().chain(&input).any(|t| t.code_range().is_some());
         match self.width {
             Width::V256 if !codes => Twin::Numbers,
-            Width::V256 if count > GROUP => Twin::Channels,
+            Width::V256 if count > self.far => Twin::Channels(self.far),
             _ => Twin::None,
         }
     }
@@ -200,7 +218,6 @@ impl<'a> Emitter<'a> {
         let start = place.output.plus((first * bytes) as i64);
         // Bytes of each half, and from one half to the other.
         let (low, high) = (twin.low(count) * bytes, (count - twin.low(count)) * bytes);
-        let codes = self.output.elem.code_range().is_some();
         for (i, &vector) in vectors.iter().enumerate() {
             match twin {
                 Twin::None => b.store_partial(start.plus((i * VL) as i64), (low - i * VL).min(VL), vector),
@@ -208,8 +225,8 @@ impl<'a> Emitter<'a> {
                     let by = twin.pixel(&self.output, true).unwrap_or_default();
                     b.store_partial(start.plus((i * VL) as i64).with_high(by), (low - i * VL).min(VL), vector);
                 }
-                Twin::Channels => {
-                    let by = if codes { GROUP as i64 } else { 4 * GROUP as i64 };
+                Twin::Channels(far) => {
+                    let by = (far * bytes) as i64;
                     let there = high.saturating_sub(i * VL).min(VL);
                     store_halves(b, start.plus((i * VL) as i64), by, (low - i * VL).min(VL), there, vector);
                 }
@@ -284,7 +301,7 @@ fn store_halves(b: &mut KernelBuilder, at: Addr, by: i64, low: usize, high: usiz
 }
 
 /// Appends an array of one four-byte number per channel, padded so that a group of vectors may start at any channel.
-fn channel(constants: &mut Vec<u8>, mut values: Vec<[u8; 4]>, width: Width) -> Source {
+fn channel(constants: &mut Vec<u8>, mut values: Vec<[u8; 4]>, width: Width, far: usize) -> Source {
     values.resize((values.len() + GROUP * width.halves()).next_multiple_of(2 * GROUP), [0; 4]);
     let plain = append(constants, values.as_flattened());
     if width == Width::V128 {
@@ -292,9 +309,9 @@ fn channel(constants: &mut Vec<u8>, mut values: Vec<[u8; 4]>, width: Width) -> S
     }
     let apart: Vec<[u8; 4]> = (0..values.len())
         .map(|i| {
-            let (block, at) = (i / (2 * GROUP), i % (2 * GROUP));
+            let (block, at) = (i / (2 * far), i % (2 * far));
             let (vector, half, lane) = (at / 8, at % 8 / 4, at % 4);
-            values[block * 2 * GROUP + half * GROUP + 4 * vector + lane]
+            values[block * 2 * far + half * far + 4 * vector + lane]
         })
         .collect();
     Source::Channel { plain, apart: append(constants, apart.as_flattened()) }

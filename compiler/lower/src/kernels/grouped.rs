@@ -64,14 +64,15 @@ fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
 
 impl<'s> Grouped<'s> {
     fn generate(mut self, width: Width) -> Option<Result<Generated, String>> {
-        let mut panels = panels(self.spec, width);
+        let mut panels = panels(self.spec, width, false);
         let plans: Vec<Vec<Plan>> = panels
             .iter()
             .map(|panel| (0..panel.repeat).map(|i| self.plan(panel, panel.first + i * panel.channel_step)).collect())
             .collect();
         let all = || plans.iter().flatten();
-        let exact = exact_cost() * self.quads.len() as f64 * all().count() as f64;
-        if all().map(cost).sum::<f64>() > WORTH * exact {
+        let costs = Costs::of(width);
+        let exact = costs.exact * self.quads.len() as f64 * all().count() as f64;
+        if all().map(|plan| costs.plan(plan)).sum::<f64>() > WORTH * exact {
             return None;
         }
         for size in 0..=LARGEST {
@@ -182,20 +183,38 @@ impl<'s> Grouped<'s> {
     }
 }
 
-/// Instructions for each quad and four channels: a product and an addition per quad, widening and addition per group.
-fn cost(plan: &Plan) -> f64 {
-    let groups: usize = plan.groups.iter().map(|g| 2 * g.len() + 1).sum();
-    groups as f64 + 5.5 * plan.exact.len() as f64
+/// What a panel costs, for a register of channels.
+struct Costs {
+    /// A quad of a group.
+    quad: f64,
+    /// A group, beyond its quads.
+    group: f64,
+    /// A quad that is widened before it is multiplied.
+    widened: f64,
+    /// A quad in the exact tile.
+    exact: f64,
 }
 
-/// The same for the exact tile: two products, two additions, its share of widening and broadcasting.
-fn exact_cost() -> f64 {
-    4.6
+impl Costs {
+    fn of(width: Width) -> Costs {
+        match width {
+            // Instructions: a product and an addition per quad, widening and addition per group; in the exact tile two
+            // products, two additions, its share of widening and broadcasting.
+            Width::V128 => Costs { quad: 2.0, group: 1.0, widened: 5.5, exact: 4.6 },
+            // Products: whatever else there is runs beside them, most of what widens excepted.
+            Width::V256 => Costs { quad: 1.0, group: 1.0, widened: 2.6, exact: 2.0 },
+        }
+    }
+
+    fn plan(&self, plan: &Plan) -> f64 {
+        let groups: f64 = plan.groups.iter().map(|g| self.quad * g.len() as f64 + self.group).sum();
+        groups + self.widened * plan.exact.len() as f64
+    }
 }
 
 impl Core for Grouped<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        if panel.apart { APART_PIXELS } else { pixels_for(Unit::Pair, panel) }
+        if panel.far.is_some() { APART_PIXELS } else { pixels_for(Unit::Pair, panel, false) }
     }
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {

@@ -27,6 +27,7 @@ pub mod reduce;
 mod row;
 pub mod softmax;
 mod split;
+mod stage;
 mod sum;
 mod tile;
 mod twin;

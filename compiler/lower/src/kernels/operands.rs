@@ -26,7 +26,8 @@ impl Tile<'_, '_, '_> {
                 let (start, step, high) = match self.twin {
                     Twin::None | Twin::Pixel(_) => (plain, step, None),
                     Twin::Numbers => (plain, step, Some(VL as i64)),
-                    Twin::Channels => (apart, 2 * VL as i64, Some(VL as i64)),
+                    Twin::Channels(far) if far == self.emitter.far => (apart, 2 * VL as i64, Some(VL as i64)),
+                    Twin::Channels(far) => (plain, step, Some(4 * far as i64)),
                 };
                 let offset = start + 4 * self.first as i64 + step * v as i64;
                 self.b.load(lane, VL, Addr { buf, index: self.place.channel, offset, high })

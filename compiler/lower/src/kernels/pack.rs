@@ -86,29 +86,35 @@ impl Taps {
 
 /// Divides the output channels into panels, as wide as possible; where their constants are is left open.
 ///
-/// Where registers are wide, their halves hold channels as long as there are enough, then pixels.
-pub fn panels(spec: &ConvSpec, width: Width) -> Vec<Panel> {
+/// Where registers are wide, their halves hold channels as long as there are enough, then pixels; staged, always channels.
+pub fn panels(spec: &ConvSpec, width: Width, staged: bool) -> Vec<Panel> {
     let outputs = spec.group_outputs();
     let mut panels = Vec::new();
     let mut first = 0;
     while first < outputs {
-        // Constants of channels that lie apart begin at multiples of their number.
-        let aligned = spec.group == 1 || outputs.is_multiple_of(2 * WIDEST);
-        let apart = width == Width::V256 && aligned && outputs - first >= 2 * WIDEST;
-        let channels = if apart { 2 * WIDEST } else { (outputs - first).min(WIDEST) };
+        let left = outputs - first;
+        let far = match staged {
+            true if left > WIDEST / 2 => Some(WIDEST / 2),
+            true => Some(WIDEST / 4),
+            false => {
+                // Constants of channels that lie apart begin at multiples of their number.
+                let aligned = spec.group == 1 || outputs.is_multiple_of(2 * WIDEST);
+                (width == Width::V256 && aligned && left >= 2 * WIDEST).then_some(WIDEST)
+            }
+        };
+        let channels = left.min(far.map_or(WIDEST, |far| 2 * far));
         let (repeat, channel_step, input_step) = match spec.group {
             1 => ((outputs - first) / channels, channels, 0),
             groups => (groups, outputs, spec.group_inputs()),
         };
-        panels.push(Panel { first, channels, apart, repeat, channel_step, input: 0, input_step, offset: 0, stride: 0 });
+        panels.push(Panel { first, channels, far, repeat, channel_step, input: 0, input_step, offset: 0, stride: 0 });
         first += if spec.group == 1 { repeat * channels } else { channels };
     }
     panels
 }
 
 /// The panels and their packed constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, width: Width) -> (Vec<Panel>, Vec<u8>) {
-    let mut panels = panels(spec, width);
+pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, mut panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
     let mut bytes = Vec::new();
     for panel in &mut panels {
         panel.offset = bytes.len();

@@ -1,11 +1,11 @@
 //! Convolution as an implicit matrix product: [`super::tile`]s over all taps of all channels of a group.
 
-use qcc_kernel::{KernelBuilder, Value};
+use qcc_kernel::{KernelBuilder, Value, Width};
 
 use super::conv::{ConvSpec, Target};
-use super::pack::{Taps, Unit, pack};
+use super::pack::{Taps, Unit, pack, panels};
 use super::tile::{Tile, accumulate, pixels_for};
-use super::walk::{self, Core, Cursor, Panel, Pixels};
+use super::walk::{self, Core, Cursor, LANES, Panel, Pixels};
 use super::{Generated, grouped};
 
 /// The kernel of any convolution.
@@ -22,24 +22,37 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     {
         return generated;
     }
-    let (panels, constants) = pack(spec, &taps, unit, target.width);
-    walk::generate(spec, &Product { spec, taps, unit }, &panels, constants, target.width)
+    let staged = unit == Unit::Pair && is_staged(spec, target.width);
+    let (panels, constants) = pack(spec, &taps, unit, panels(spec, target.width, staged));
+    walk::generate(spec, &Product { spec, taps, unit, staged }, &panels, constants, target.width)
 }
 
 struct Product<'s> {
     spec: &'s ConvSpec,
     taps: Taps,
     unit: Unit,
+    staged: bool,
+}
+
+/// Whether the codes are copied before they are multiplied: where registers are wide, if enough channels use them and if
+/// little else lies between them.
+fn is_staged(spec: &ConvSpec, width: Width) -> bool {
+    let few = spec.output.c <= LANES || spec.input.pitch > 2 * spec.input.c;
+    width == Width::V256 && spec.group == 1 && !few
 }
 
 impl Core for Product<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(self.unit, panel)
+        pixels_for(self.unit, panel, self.staged)
+    }
+
+    fn is_staged(&self) -> bool {
+        self.staged
     }
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
         let pixel_step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
-        let (taps, unit, elem) = (self.taps, self.unit, self.spec.input.elem);
-        accumulate(b, &Tile { taps, unit, elem, pixel_step, panel, pixels }, x, w)
+        let (taps, unit, elem, staged) = (self.taps, self.unit, self.spec.input.elem, self.staged);
+        accumulate(b, &Tile { taps, unit, elem, staged, pixel_step, panel, pixels }, x, w)
     }
 }

@@ -13,6 +13,9 @@ const CACHED_WEIGHTS: usize = 160 << 10;
 /// Pixels of a row made from a flat tensor: enough to use each panel of weights often, few enough to stay in cache.
 const FLAT_ROW: std::ops::RangeInclusive<usize> = 24..=128;
 
+/// The same where every task stages what its rows read: few pixels, so that rows suffice to make tasks of.
+const MOST_STAGED: usize = 48;
+
 /// The division of a kernel's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
@@ -24,13 +27,38 @@ pub struct Split {
     pub panel_blocks: usize,
 }
 
+impl Split {
+    /// The division of a kernel whose tasks stage the rows they read: the fewer tasks share rows, the less is copied.
+    pub fn staged(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
+        let wanted = wanted(macs);
+        let panel_blocks = divisor_from(panels, weight_bytes.div_ceil(CACHED_WEIGHTS).min(wanted));
+        let row_blocks = divisor_from(rows, wanted.div_ceil(panel_blocks));
+        Split { row_blocks, rows: rows / row_blocks, panel_blocks }
+    }
+
+    /// The same division, or a finer one in which no task has more than `most` rows.
+    pub fn with_rows_at_most(self, most: usize) -> Split {
+        let blocks = divisor_from(self.rows, self.rows.div_ceil(most));
+        Split { row_blocks: self.row_blocks * blocks, rows: self.rows / blocks, ..self }
+    }
+}
+
 /// Divides `rows` equal rows and `panels` equal panels, `weight_bytes` long together.
 pub fn split(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
-    let wanted = (macs / GRAIN).clamp(1, MOST_TASKS) as usize;
-    let panel_blocks = divisor_from(panels, weight_bytes.div_ceil(CACHED_WEIGHTS).min(wanted));
-    let row_blocks = divisor_from(rows, wanted.div_ceil(panel_blocks));
-    let panel_blocks = divisor_from(panels, panel_blocks.max(wanted.div_ceil(row_blocks)));
-    Split { row_blocks, rows: rows / row_blocks, panel_blocks }
+    let by_rows = Split::staged(macs, rows, panels, weight_bytes);
+    let wanted = wanted(macs).div_ceil(by_rows.row_blocks);
+    Split { panel_blocks: divisor_from(panels, by_rows.panel_blocks.max(wanted)), ..by_rows }
+}
+
+/// Tasks that a kernel should have.
+fn wanted(macs: u64) -> usize {
+    (macs / GRAIN).clamp(1, MOST_TASKS) as usize
+}
+
+/// The length of the rows that `pixels` are cut into where they are staged, and the length of the last one.
+pub fn staged_rows(pixels: usize, tile: usize) -> (usize, usize) {
+    let length = pixels.div_ceil(pixels.div_ceil(MOST_STAGED)).next_multiple_of(tile).min(pixels);
+    (length, pixels - (pixels.div_ceil(length) - 1) * length)
 }
 
 /// The length of the rows that `pixels` are cut into, and the length of the last one.

@@ -4,6 +4,7 @@ use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, UnOp, VL, Value};
 
 use super::layout::Elem;
 use super::pack::{CHUNK, Taps, Unit};
+use super::stage::WIDE;
 use super::walk::{Cursor, Panel, Pixels};
 
 /// Chunks of all runs together up to which loops over the taps are unrolled. Beyond, code generation takes milliseconds
@@ -15,6 +16,9 @@ const fn unrolled_chunks(unit: Unit) -> usize {
     }
 }
 
+/// Accumulators of a tile of staged codes.
+const STAGED_ACCUMULATORS: usize = 12;
+
 /// What all tiles of a kernel have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'p> {
@@ -24,7 +28,9 @@ pub struct Tile<'p> {
     pub unit: Unit,
     /// Type of the input codes.
     pub elem: Elem,
-    /// Bytes between the windows of adjacent output pixels.
+    /// Whether the codes are staged as 16-bit numbers.
+    pub staged: bool,
+    /// Bytes of input between the windows of adjacent output pixels.
     pub pixel_step: i64,
     /// The output channels.
     pub panel: &'p Panel,
@@ -33,12 +39,14 @@ pub struct Tile<'p> {
 }
 
 /// Registers of pixels of a tile for a panel: what fits the registers, and is enough to hide the latency of the products.
-pub fn pixels_for(unit: Unit, panel: &Panel) -> usize {
+pub fn pixels_for(unit: Unit, panel: &Panel, staged: bool) -> usize {
     match (unit, panel.vectors()) {
+        // Two registers of weights, a broadcast and a product fill sixteen registers.
+        (Unit::Pair, vectors) if staged => STAGED_ACCUMULATORS / vectors,
         (Unit::Pair, 1) => 6,
         (Unit::Pair, 2) => 4,
         // Weights are read where they are multiplied: they need no registers.
-        (Unit::Pair, _) if panel.apart => 3,
+        (Unit::Pair, _) if panel.far.is_some() => 3,
         (Unit::Pair, 3) => 3,
         (Unit::Pair, _) => 2,
         (Unit::Quad, 1) => 8,
@@ -59,21 +67,27 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor, w: Cursor) 
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);
     let unrolled = unrolled_chunks(tile.unit);
+    let wide = if tile.staged { WIDE as i64 } else { 1 };
     let row = Level {
         count: taps.outer,
-        x_step: taps.outer_step,
+        x_step: wide * taps.outer_step,
         w_step: run_bytes * taps.inner as i64,
         rolled: taps.outer * taps.inner * chunks > unrolled,
     };
-    let column =
-        Level { count: taps.inner, x_step: taps.inner_step, w_step: run_bytes, rolled: taps.inner * chunks > unrolled };
+    let column = Level {
+        count: taps.inner,
+        x_step: wide * taps.inner_step,
+        w_step: run_bytes,
+        rolled: taps.inner * chunks > unrolled,
+    };
     let chunk = Level {
         count: units / CHUNK,
-        x_step: (CHUNK * tile.unit.codes()) as i64,
+        x_step: wide * (CHUNK * tile.unit.codes()) as i64,
         w_step: unit_bytes * CHUNK as i64,
         rolled: chunks > unrolled,
     };
     let multiply = match tile.unit {
+        Unit::Pair if tile.staged => multiply_staged,
         Unit::Pair => multiply_pairs,
         Unit::Quad => multiply_quads,
     };
@@ -145,7 +159,7 @@ fn multiply_pairs(
     // A register of weights serves a few pixels: eight accumulators, their codes, two broadcasts, weights and a product then
     // fit sixteen registers. Where whole registers of weights lie in memory, the products read them there.
     let shared = match vectors {
-        _ if tile.panel.apart => 1,
+        _ if tile.panel.far.is_some() => 1,
         1 => 3,
         _ => 2,
     };
@@ -166,6 +180,30 @@ fn multiply_pairs(
                     let at = p * vectors + v;
                     acc[at] = b.madd16_acc(acc[at], two, weights);
                 }
+            }
+        }
+    }
+    acc
+}
+
+/// Adds the products of a few pairs of staged codes per pixel.
+fn multiply_staged(
+    b: &mut KernelBuilder,
+    tile: &Tile<'_>,
+    x: Cursor,
+    w: Cursor,
+    mut acc: Vec<Value>,
+    pairs: usize,
+) -> Vec<Value> {
+    let vectors = tile.panel.vectors();
+    for pair in 0..pairs {
+        let weights: Vec<Value> =
+            (0..vectors).map(|v| b.load(Lane::I16, VL, weight(tile, w, pair, v).addr())).collect();
+        let x = x.plus((pair * Unit::Pair.codes() * WIDE) as i64);
+        for (place, acc) in tile.pixels.places().zip(acc.chunks_mut(vectors)) {
+            let two = b.broadcast32(Lane::I16, x.pixel(place, WIDE as i64 * tile.pixel_step).addr());
+            for (acc, &weights) in acc.iter_mut().zip(&weights) {
+                *acc = b.madd16_acc(*acc, two, weights);
             }
         }
     }

@@ -8,8 +8,8 @@ use super::layout::TensorLayout;
 pub enum Twin {
     /// Nothing of its own: registers are narrow, or the high half repeats the low one.
     None,
-    /// The channels [`GROUP`] further. Groups begin at multiples of two groups.
-    Channels,
+    /// The channels that many further: writes begin at multiples of twice that number.
+    Channels(usize),
     /// The four channels behind those of the low half: registers of eight consecutive numbers. Not for codes.
     Numbers,
     /// The same channels of the pixel that many columns to the right.
@@ -21,7 +21,7 @@ impl Twin {
     pub fn low(self, count: usize) -> usize {
         match self {
             Twin::None | Twin::Pixel(_) => count,
-            Twin::Channels => count.min(GROUP),
+            Twin::Channels(far) => count.min(far),
             Twin::Numbers => count.div_ceil(2),
         }
     }
@@ -30,7 +30,7 @@ impl Twin {
     pub fn vectors(self, count: usize) -> usize {
         match self {
             Twin::None | Twin::Pixel(_) => count.div_ceil(4),
-            Twin::Channels => count.min(GROUP).div_ceil(4),
+            Twin::Channels(far) => count.min(far).div_ceil(4),
             Twin::Numbers => count.div_ceil(8),
         }
     }
@@ -39,7 +39,8 @@ impl Twin {
     pub fn group(self) -> usize {
         match self {
             Twin::None | Twin::Pixel(_) => GROUP,
-            Twin::Channels | Twin::Numbers => 2 * GROUP,
+            Twin::Channels(far) => 2 * far,
+            Twin::Numbers => 2 * GROUP,
         }
     }
 
@@ -52,7 +53,7 @@ impl Twin {
     pub fn numbers(self, layout: &TensorLayout, across: bool) -> Option<i64> {
         match self {
             Twin::None => None,
-            Twin::Channels => Some(4 * GROUP as i64),
+            Twin::Channels(far) => Some(4 * far as i64),
             Twin::Numbers => Some(16),
             Twin::Pixel(_) => self.pixel(layout, across),
         }
@@ -61,7 +62,7 @@ impl Twin {
     /// The same for codes.
     pub fn codes(self, layout: &TensorLayout, across: bool) -> Option<i64> {
         match self {
-            Twin::Channels => Some(GROUP as i64),
+            Twin::Channels(far) => Some(far as i64),
             Twin::None | Twin::Numbers => None,
             Twin::Pixel(_) => self.pixel(layout, across),
         }

@@ -10,7 +10,8 @@ use super::conv::ConvSpec;
 use super::emit::{Emitter, GROUP};
 use super::layout::Elem;
 use super::place::{At, Place, flatten};
-use super::split::{Split, flat_rows, split};
+use super::split::{Split, flat_rows, split, staged_rows};
+use super::stage;
 use super::twin::Twin;
 
 /// Output channels of the widest panel that has one half of a register for four channels.
@@ -24,11 +25,11 @@ pub const LANES: usize = 4;
 pub struct Panel {
     /// First output channel.
     pub first: usize,
-    /// Output channels, at most [`WIDEST`], or twice as many if they lie apart.
+    /// Output channels: at most what the halves of the registers hold, or [`WIDEST`].
     pub channels: usize,
-    /// Whether the high halves of registers hold the channels from [`WIDEST`] on. In other panels of a wide kernel they
-    /// hold the same channels of another pixel.
-    pub apart: bool,
+    /// How much further the channels in the high halves of registers are than those in the low halves, and the most
+    /// channels of each. In other panels of a wide kernel high halves hold the same channels of another pixel.
+    pub far: Option<usize>,
     /// Panels like this one.
     pub repeat: usize,
     /// Output channels from one to the next.
@@ -46,19 +47,19 @@ pub struct Panel {
 impl Panel {
     /// Registers of accumulators for one pixel.
     pub fn vectors(&self) -> usize {
-        self.channels.min(WIDEST).div_ceil(LANES)
+        self.channels.min(self.far.unwrap_or(WIDEST)).div_ceil(LANES)
     }
 
     /// Bytes of constants for one register.
     pub fn register(&self) -> usize {
-        if self.apart { 2 * VL } else { VL }
+        if self.far.is_some() { 2 * VL } else { VL }
     }
 
     /// The channels of the panel as registers hold them: for each register those of its low half, then those of its high
     /// half if that has channels of its own. Some may lie beyond the panel.
     pub fn lanes(&self) -> impl Iterator<Item = usize> + use<> {
-        let halves = if self.apart { 2 } else { 1 };
-        let half = move |v: usize, h: usize| (0..LANES).map(move |i| h * WIDEST + v * LANES + i);
+        let (halves, far) = self.far.map_or((1, 0), |far| (2, far));
+        let half = move |v: usize, h: usize| (0..LANES).map(move |i| h * far + v * LANES + i);
         (0..self.vectors()).flat_map(move |v| (0..halves).flat_map(move |h| half(v, h)))
     }
 }
@@ -124,6 +125,11 @@ pub trait Core {
     /// Registers of pixels of a tile as wide as this panel.
     fn pixels(&self, panel: &Panel) -> usize;
 
+    /// Whether windows are read from a [staged](super::stage) copy of the input, two bytes a code.
+    fn is_staged(&self) -> bool {
+        false
+    }
+
     /// The accumulators of the windows of a tile, one register of pixels after the other. The first window starts at `x`,
     /// its constants at `w`.
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value>;
@@ -140,25 +146,32 @@ pub fn generate(
     constants: Vec<u8>,
     width: Width,
 ) -> Result<Generated, String> {
-    let walk = Walk::of(spec, core.pixels(&panels[0]) * pixels_each(&panels[0], width));
+    let walk = Walk::of(spec, core.pixels(&panels[0]) * pixels_each(&panels[0], width), core.is_staged());
     let (body, output) = match &walk.flat {
         Some((body, output)) => (body, *output),
         None => (&spec.body, spec.output),
     };
-    let split = split(spec.macs(), walk.rows, panels[0].repeat, constants.len());
+    let mut split = walk.split(spec, panels, constants.len(), core.is_staged());
+    if core.is_staged() {
+        split = split.with_rows_at_most(stage::most_rows(walk.down(spec), stage::span(spec, walk.columns)));
+    }
     // The smaller panels behind the first ones form one block of their own each.
     let panel_blocks = if split.panel_blocks > 1 { split.panel_blocks + panels.len() - 1 } else { 1 };
     let mut b = KernelBuilder::with_width(name(spec), (split.row_blocks * panel_blocks) as u32, width);
     let x = b.input("x", spec.input.bytes());
-    let out = Emitter::new(&mut b, body, Some(Elem::I32), output, constants)?;
+    let far = panels[0].far.unwrap_or(WIDEST);
+    let out = Emitter::with_halves(&mut b, body, Some(Elem::I32), output, constants, far)?;
     let out = out.with_core_within(spec.largest_accumulator());
-    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, out: &out, width };
+    let staged = core.is_staged().then(|| stage::declare(&mut b, walk.bytes(spec, split.rows, walk.columns)));
+    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, staged, out: &out, width };
     let task = b.task();
     if panel_blocks == 1 {
+        kernel.stage(&mut b, task);
         kernel.all(&mut b, task);
     } else {
         let rows = if split.row_blocks > 1 { b.rem(task, split.row_blocks as i64) } else { b.index(0) };
         let block = b.div(task, split.row_blocks as i64);
+        kernel.stage(&mut b, rows);
         kernel.some(&mut b, rows, block, 0);
     }
     Ok(out.finish(b))
@@ -166,7 +179,7 @@ pub fn generate(
 
 /// Pixels in one register.
 fn pixels_each(panel: &Panel, width: Width) -> usize {
-    if panel.apart { 1 } else { width.halves() }
+    if panel.far.is_some() { 1 } else { width.halves() }
 }
 
 fn name(spec: &ConvSpec) -> String {
@@ -187,16 +200,37 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(spec: &ConvSpec, tile: usize) -> Walk {
+    fn of(spec: &ConvSpec, tile: usize, staged: bool) -> Walk {
         let flat = (spec.is_pointwise() && spec.input.is_flat()).then(|| flatten(&spec.body, &spec.output)).flatten();
         let y = &spec.output;
         if flat.is_some() {
             let pixels = y.n * y.h * y.w;
-            let (columns, last) = flat_rows(pixels, tile);
+            let (columns, last) = if staged { staged_rows(pixels, tile) } else { flat_rows(pixels, tile) };
             Walk { rows: pixels.div_ceil(columns), columns, last, flat }
         } else {
             Walk { rows: y.n * y.h, columns: y.w, last: y.w, flat }
         }
+    }
+
+    /// The division into tasks. No block has rows of two images, unless all are walked as one.
+    fn split(&self, spec: &ConvSpec, panels: &[Panel], constants: usize, staged: bool) -> Split {
+        let images = if self.flat.is_some() { 1 } else { spec.output.n };
+        let divide = if staged { Split::staged } else { split };
+        let one = divide(spec.macs() / images as u64, self.rows / images, panels[0].repeat, constants);
+        Split { row_blocks: images * one.row_blocks, ..one }
+    }
+
+    /// Bytes of input from one row to the next.
+    fn down(&self, spec: &ConvSpec) -> usize {
+        match self.flat {
+            Some(_) => self.columns * spec.input.pixel_stride(),
+            None => spec.strides[0] * spec.input.row_stride(),
+        }
+    }
+
+    /// Bytes of input that the windows of so many rows of one image span, the last one of `last` columns.
+    fn bytes(&self, spec: &ConvSpec, rows: usize, last: usize) -> usize {
+        (rows - 1) * self.down(spec) + stage::span(spec, last)
     }
 }
 
@@ -207,6 +241,8 @@ struct Kernel<'s> {
     split: Split,
     panels: &'s [Panel],
     x: Buf,
+    /// The copy of the input of a block of rows, if there is one.
+    staged: Option<Buf>,
     out: &'s Emitter<'s>,
     width: Width,
 }
@@ -220,6 +256,37 @@ struct Current<'p> {
 }
 
 impl Kernel<'_> {
+    /// Copies what a block of rows reads, if the core wants that.
+    fn stage(&self, b: &mut KernelBuilder, block: Value) {
+        let Some(to) = self.staged else { return };
+        let (spec, walk, rows) = (self.spec, self.walk, self.split.rows);
+        // Where the block begins is computed in each branch, where the verifier knows which blocks take it.
+        let fill = |b: &mut KernelBuilder, last| {
+            let at = self.block_start(b, block);
+            let from = Addr { buf: self.x, index: Some(at), offset: spec.input_origin(), high: None };
+            stage::fill(b, spec.input.elem, from, to, walk.bytes(spec, rows, last));
+        };
+        if walk.last == walk.columns {
+            fill(b, walk.columns);
+        } else {
+            let last = self.split.row_blocks as i64 - 1;
+            b.if_less(block, last, |b| fill(b, walk.columns), |b| fill(b, walk.last));
+        }
+    }
+
+    /// The first window of a block of rows in the input.
+    fn block_start(&self, b: &mut KernelBuilder, block: Value) -> Value {
+        let (spec, rows) = (self.spec, self.split.rows);
+        let down = (rows * self.walk.down(spec)) as i64;
+        if self.walk.flat.is_some() || spec.output.n == 1 {
+            return b.mul(block, down);
+        }
+        let blocks = (spec.output.h / rows) as i64;
+        let (n, y) = (b.div(block, blocks), b.rem(block, blocks));
+        let (image, line) = (b.mul(n, spec.input.image_stride() as i64), b.mul(y, down));
+        b.index_add(image, line)
+    }
+
     /// Every panel, for one block of rows.
     fn all(&self, b: &mut KernelBuilder, block: Value) {
         for panel in self.panels {
@@ -254,7 +321,7 @@ impl Kernel<'_> {
             return b.loop_(self.split.rows as u32, 1, |b, i| {
                 let start = b.mul(block, self.split.rows as i64);
                 let row = b.index_add(start, i);
-                self.row(b, row, self.walk.columns, current);
+                self.row(b, [row, i], self.walk.columns, current);
             });
         }
         b.loop_(self.split.rows as u32, 1, |b, i| {
@@ -264,14 +331,14 @@ impl Kernel<'_> {
             b.if_less(
                 row,
                 last,
-                |b| self.row(b, row, self.walk.columns, current),
-                |b| self.row(b, row, self.walk.last, current),
+                |b| self.row(b, [row, i], self.walk.columns, current),
+                |b| self.row(b, [row, i], self.walk.last, current),
             );
         });
     }
 
-    /// `columns` pixels of row `row`.
-    fn row(&self, b: &mut KernelBuilder, row: Value, columns: usize, current: Current<'_>) {
+    /// `columns` pixels of a row, given its number and its number in the block.
+    fn row(&self, b: &mut KernelBuilder, row: [Value; 2], columns: usize, current: Current<'_>) {
         let pixels = self.core.pixels(current.panel) * pixels_each(current.panel, self.width);
         let (tiles, rest) = (columns / pixels, columns % pixels);
         let start = self.start(b, row, current);
@@ -287,7 +354,7 @@ impl Kernel<'_> {
     fn tile(&self, b: &mut KernelBuilder, start: &Start, column: Option<Value>, pixels: usize, panel: &Panel) {
         let (mut x, mut place) = (start.x, start.place.clone());
         if let Some(column) = column {
-            let step = self.spec.input.pixel_stride() * self.spec.strides[1];
+            let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.code_bytes();
             let across = b.mul(column, step as i64);
             x = x.moved(b, across);
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
@@ -297,50 +364,63 @@ impl Kernel<'_> {
         debug_assert_eq!(acc.len(), pixels.registers() * panel.vectors());
         for ((p, high), acc) in pixels.places().zip(acc.chunks(panel.vectors())) {
             let twin = match high {
-                _ if panel.apart => Twin::Channels,
                 Some(by) => Twin::Pixel(by as i64),
-                None => Twin::None,
+                None => panel.far.map_or(Twin::None, Twin::Channels),
             };
             self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels, twin);
         }
     }
 
-    /// The first pixel of a row, for a panel.
-    fn start(&self, b: &mut KernelBuilder, row: Value, Current { panel, number }: Current<'_>) -> Start {
-        let (spec, walk) = (self.spec, self.walk);
-        let down = (spec.strides[0] * spec.input.row_stride()) as i64;
-        let (mut at, mut x) = (At::default(), row);
-        if walk.flat.is_some() {
-            let column = b.mul(row, walk.columns as i64);
-            at.x = Some(column);
-            x = b.mul(column, spec.input.pixel_stride() as i64);
-        } else if spec.output.n == 1 {
-            at.y = Some(row);
-            x = b.mul(x, down);
-        } else {
-            let (n, y) = (b.div(row, spec.output.h as i64), b.rem(row, spec.output.h as i64));
-            let (image, line) = (b.mul(n, spec.input.image_stride() as i64), b.mul(y, down));
-            (at.n, at.y) = (Some(n), Some(y));
-            x = b.index_add(image, line);
+    /// Bytes of a code where windows are read.
+    fn code_bytes(&self) -> usize {
+        if self.staged.is_some() { stage::WIDE } else { self.spec.input.elem.bytes() }
+    }
+
+    /// The first pixel of a row, for a panel; the row's number and its number in the block are given.
+    fn start(&self, b: &mut KernelBuilder, [row, inside]: [Value; 2], Current { panel, number }: Current<'_>) -> Start {
+        let (mut at, mut x) = self.row_start(b, row);
+        let (mut buf, mut offset) = (self.x, self.spec.input_origin());
+        if let Some(staged) = self.staged {
+            x = b.mul(inside, (self.walk.down(self.spec) * stage::WIDE) as i64);
+            (buf, offset) = (staged, 0);
         }
+        offset += (panel.input * self.code_bytes()) as i64;
         if panel.repeat > 1 {
             at.c = Some(b.mul(number, panel.channel_step as i64));
             if panel.input_step > 0 {
-                let channels = b.mul(number, panel.input_step as i64);
+                let channels = b.mul(number, (panel.input_step * self.code_bytes()) as i64);
                 x = b.index_add(x, channels);
             }
         }
         let w = b.mul(number, panel.stride as i64);
         Start {
-            x: Cursor { buf: self.x, at: x, offset: spec.input_origin() + panel.input as i64, high: None },
+            x: Cursor { buf, at: x, offset, high: None },
             w: Cursor {
                 buf: self.out.constants(),
                 at: w,
                 offset: panel.offset as i64,
-                high: panel.apart.then_some(VL as i64),
+                high: panel.far.map(|_| VL as i64),
             },
             place: self.out.place(b, at),
         }
+    }
+
+    /// Where a row is in the output, and its first window in the input.
+    fn row_start(&self, b: &mut KernelBuilder, row: Value) -> (At, Value) {
+        let (spec, walk, mut at) = (self.spec, self.walk, At::default());
+        let down = walk.down(spec) as i64;
+        if walk.flat.is_some() {
+            at.x = Some(b.mul(row, walk.columns as i64));
+            return (at, b.mul(row, down));
+        }
+        if spec.output.n == 1 {
+            at.y = Some(row);
+            return (at, b.mul(row, down));
+        }
+        let (n, y) = (b.div(row, spec.output.h as i64), b.rem(row, spec.output.h as i64));
+        let (image, line) = (b.mul(n, spec.input.image_stride() as i64), b.mul(y, down));
+        (at.n, at.y) = (Some(n), Some(y));
+        (at, b.index_add(image, line))
     }
 }
 

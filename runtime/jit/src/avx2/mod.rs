@@ -12,6 +12,7 @@ mod code;
 mod codes;
 mod emit;
 mod linear;
+mod listing;
 mod live;
 mod pool;
 mod scalar;
@@ -23,6 +24,7 @@ use qcc_kernel::Kernel;
 use crate::cpu::CpuFeatures;
 
 pub use code::ALIGN;
+pub use listing::listing;
 
 /// Whether this backend can generate code for the CPU: it has AVX2 and FMA, and functions are called as on Unix.
 pub fn supports(features: &CpuFeatures) -> bool {
