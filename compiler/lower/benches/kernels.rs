@@ -1,0 +1,178 @@
+//! Integer kernels against the limit of the multipliers: `cargo bench -p qcc-lower --bench kernels`.
+//!
+//! The limit is what a loop of independent `madd16` and additions reaches, measured beside the kernels: 8 multiply-
+//! accumulates an instruction and half a register. Ratios to it say how good a kernel is on any machine; times do not.
+#![allow(unsafe_code, reason = "compiled kernels are called")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use qcc_jit::{CodeModule, CpuFeatures, compile};
+use qcc_kernel::{BinOp, Kernel, KernelBuilder, Lane, VL, Width};
+use qcc_lower::kernels::Arg;
+use qcc_lower::kernels::body::{Body, Node, Operand};
+use qcc_lower::kernels::conv::{ConvSpec, Target, conv_for};
+use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
+use std::time::{Duration, Instant};
+
+/// A convolution to measure.
+struct Case {
+    name: &'static str,
+    /// Rows and columns of the image, input and output channels.
+    size: [usize; 4],
+    kernel: usize,
+    depthwise: bool,
+    /// Largest magnitude of a weight: the smaller, the more products may be summed in 16 bits.
+    largest: i64,
+}
+
+const fn case(name: &'static str, size: [usize; 4], kernel: usize, depthwise: bool, largest: i64) -> Case {
+    Case { name, size, kernel, depthwise, largest }
+}
+
+const CASES: [Case; 8] = [
+    case("exact, K 64", [28, 28, 64, 64], 1, false, 127),
+    case("exact, K 256", [14, 14, 256, 256], 1, false, 127),
+    case("exact, K 1152", [7, 7, 1152, 192], 1, false, 127),
+    case("exact, 3x3", [16, 16, 32, 32], 3, false, 127),
+    case("7-bit weights, K 256", [14, 14, 256, 256], 1, false, 63),
+    case("groups of four, K 256", [14, 14, 256, 256], 1, false, 15),
+    case("depthwise 3x3", [56, 56, 96, 96], 3, true, 127),
+    case("depthwise 5x5", [28, 28, 240, 240], 5, true, 127),
+];
+
+/// Code with the memory it works on.
+struct Ready {
+    code: CodeModule,
+    buffers: Vec<Vec<u8>>,
+    tasks: u64,
+    macs: u64,
+}
+
+impl Ready {
+    fn of(kernel: &Kernel, buffers: Vec<Vec<u8>>, macs: u64) -> Ready {
+        let code = compile(std::slice::from_ref(kernel), &CpuFeatures::detect(), 1).expect("kernels compile");
+        Ready { code, buffers, tasks: kernel.tasks.into(), macs }
+    }
+
+    fn run(&mut self) {
+        let pointers: Vec<*mut u8> = self.buffers.iter_mut().map(|b| b.as_mut_ptr()).collect();
+        // SAFETY: one buffer of the declared size for each declaration, and no other thread.
+        unsafe { self.code.entry(0).call(&pointers, 0, self.tasks) };
+    }
+}
+
+/// Repeatable numbers from 0 to `n`, excluded.
+fn random(n: u64) -> impl FnMut() -> i64 {
+    let mut state = 1u64;
+    move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((state >> 33) % n) as i64
+    }
+}
+
+fn kernel(case: &Case) -> Ready {
+    let [h, w, inputs, outputs] = case.size;
+    let (group, pad) = (if case.depthwise { inputs } else { 1 }, case.kernel / 2);
+    let halo = Halo { top: pad, left: pad, bottom: pad, right: pad };
+    let taps = inputs / group * case.kernel * case.kernel;
+    let mut weight = random(2 * case.largest as u64 + 1);
+    let mut body = Body::new();
+    let acc = body.push(Node::Core);
+    let multiplier = body.operand(Operand::ChannelF32(vec![0.001; outputs]));
+    body.push(Node::Requantize { acc, multiplier, zero_point: 3, to: Elem::U8 });
+    let spec = ConvSpec {
+        input: TensorLayout::dense(1, h, w, inputs, Elem::U8).with_halo(halo),
+        output: TensorLayout::dense(1, h, w, outputs, Elem::U8),
+        kernel: [case.kernel; 2],
+        strides: [1; 2],
+        dilations: [1; 2],
+        pads: [pad; 4],
+        group,
+        weights: (0..outputs * taps).map(|_| (weight() - case.largest) as i16).collect(),
+        input_zero: 0,
+        weight_zero: vec![0],
+        bias: vec![0; outputs],
+        input_range: (0, 255),
+        body,
+    };
+    let generated = conv_for(&spec, Target::host()).expect("the kernel exists");
+    let mut code = random(256);
+    let buffers = generated.args.iter().zip(&generated.kernel.buffers).map(|(arg, declared)| match arg {
+        Arg::Input(_) => (0..declared.bytes).map(|_| code() as u8).collect(),
+        Arg::Constants => generated.constants.clone(),
+        _ => vec![0; declared.bytes],
+    });
+    Ready::of(&generated.kernel, buffers.collect(), spec.macs())
+}
+
+/// Independent products and additions in registers, as wide as the kernels'.
+fn limit() -> Ready {
+    const ACCUMULATORS: usize = 12;
+    const ROUNDS: u32 = 20_000;
+    let width = Target::host().width;
+    let mut b = KernelBuilder::with_width("limit", 1, width);
+    let (x, y) = (b.input("x", 256), b.output("y", 32 * ACCUMULATORS));
+    let high = (width == Width::V256).then_some(VL as i64);
+    let at = |addr: qcc_kernel::Addr| qcc_kernel::Addr { high, ..addr };
+    let one = b.load(Lane::I16, VL, at(x.fixed(0)));
+    let two = b.load(Lane::I16, VL, at(x.fixed(64)));
+    let zeros = vec![b.splat_i32(0); ACCUMULATORS];
+    let sums = b.loop_carried(ROUNDS, 1, &zeros, |b, _, sums| {
+        sums.iter()
+            .map(|&sum| {
+                let products = b.binary(BinOp::Madd16, one, two);
+                b.binary(BinOp::Add, sum, products)
+            })
+            .collect()
+    });
+    for (i, sum) in sums.into_iter().enumerate() {
+        b.store(at(y.fixed(32 * i as i64)), VL, sum);
+    }
+    let macs = u64::from(ROUNDS) * (8 * ACCUMULATORS * width.halves()) as u64;
+    Ready::of(&b.finish(), vec![vec![1; 256], vec![0; 32 * ACCUMULATORS]], macs)
+}
+
+fn kernels(c: &mut Criterion) {
+    let mut group = c.benchmark_group("kernels");
+    let named = std::iter::once(("limit", limit())).chain(CASES.iter().map(|case| (case.name, kernel(case))));
+    for (name, mut ready) in named {
+        group.throughput(Throughput::Elements(ready.macs));
+        group.bench_function(BenchmarkId::from_parameter(name), |b| b.iter(|| ready.run()));
+    }
+    group.finish();
+}
+
+/// The share of the limit that each kernel reaches, best of alternating rounds.
+fn shares() {
+    const ROUNDS: usize = 40;
+    let mut limit = limit();
+    println!("\n{:24} {:>8} {:>10}", "share of the limit", "GMAC/s", "share");
+    for case in &CASES {
+        let mut ready = kernel(case);
+        let mut best = [0.0f64; 2];
+        for _ in 0..ROUNDS {
+            for (ready, best) in [&mut limit, &mut ready].into_iter().zip(&mut best) {
+                *best = best.max(rate(ready));
+            }
+        }
+        println!("{:24} {:8.1} {:9.0} %", case.name, best[1], 100.0 * best[1] / best[0]);
+    }
+}
+
+/// Multiply-accumulates a nanosecond over a few milliseconds.
+fn rate(ready: &mut Ready) -> f64 {
+    const LEAST: Duration = Duration::from_millis(3);
+    let (start, mut runs) = (Instant::now(), 0u64);
+    while start.elapsed() < LEAST {
+        ready.run();
+        runs += 1;
+    }
+    (runs * ready.macs) as f64 / start.elapsed().as_nanos() as f64
+}
+
+criterion_group!(benches, kernels);
+
+fn main() {
+    benches();
+    shares();
+    Criterion::default().configure_from_args().final_summary();
+}
