@@ -27,7 +27,7 @@ pub fn allocate(classes: &[Class], vector: bool, registers: usize) -> Vec<Place>
     order.retain(|&c| scan.places[c] == Place::Spilled);
     order.sort_by(|&a, &b| classes[b].weight.total_cmp(&classes[a].weight).then(a.cmp(&b)));
     for &c in &order {
-        if let Some(free) = (0..registers).find(|&r| scan.conflicts(r, c).is_empty()) {
+        if let Some(free) = scan.free(c) {
             scan.take(free, c);
         }
     }
@@ -43,6 +43,9 @@ struct Scan<'c> {
 
 impl Scan<'_> {
     fn place(&mut self, c: usize) {
+        if let Some(free) = self.free(c) {
+            return self.take(free, c);
+        }
         let mut best: Option<(f32, usize, Vec<usize>)> = None;
         for r in 0..self.taken.len() {
             let conflicts = self.conflicts(r, c);
@@ -50,12 +53,9 @@ impl Scan<'_> {
             if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
                 best = Some((cost, r, conflicts));
             }
-            if cost == 0.0 {
-                break;
-            }
         }
         let Some((cost, r, conflicts)) = best else { return };
-        if !conflicts.is_empty() && cost >= self.classes[c].weight {
+        if cost >= self.classes[c].weight {
             return;
         }
         for other in conflicts {
@@ -70,6 +70,12 @@ impl Scan<'_> {
         for &(from, to) in &self.classes[c].stretches {
             self.taken[r].insert(from, (to, c));
         }
+    }
+
+    /// A register that nothing holds when `c` needs it.
+    fn free(&self, c: usize) -> Option<usize> {
+        let unused = |&r: &usize| self.classes[c].stretches.iter().all(|&s| self.during(r, s).next().is_none());
+        (0..self.taken.len()).find(unused)
     }
 
     /// The classes that hold the register when `c` needs it.
