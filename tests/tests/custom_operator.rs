@@ -64,8 +64,8 @@ fn with_a_definition_it_is_compiled_without_a_trace_of_the_operator() {
 #[test]
 fn its_accuracy_is_that_of_the_spelled_out_twin() {
     let (images, labels) = test_set();
-    let model =
-        Model::open_with(&examples("models/fashion_soft_relu.onnx"), &with_definition()).expect("it is imported");
+    let model = Model::open_with(&examples("models/fashion_soft_relu.onnx"), &with_definition(), &Default::default())
+        .expect("it is imported");
     let samples = batch::Samples::new(vec![images], model.input_ranks()).expect("images are samples");
     let program = model.program(&Bindings::default(), &with_definition()).expect("it compiles");
     let outputs = batch::run(&samples, || pipeline::session(&program, 1, Engine::Jit), || {}).expect("it runs");

@@ -47,6 +47,7 @@ const FENCES: &[(&str, &str)] = &[
     ("cranelift-jit", "qcc-jit"),
     ("iced-x86", "qcc-jit"),
     ("gemm", "qcc-session"),
+    ("xxhash-rust", "qcc-session"),
     ("lsp-server", "qcc-lsp"),
     ("lsp-types", "qcc-lsp"),
     ("clap", "qcc"),

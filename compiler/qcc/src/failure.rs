@@ -78,7 +78,7 @@ impl From<qcc_session::SessionError> for Failure {
                 Failure::Unsupported(message)
             }
             E::Tail(error) => Failure::from(error),
-            E::Op { .. } => Failure::Input(message),
+            E::Op { .. } | E::Memory { .. } => Failure::Input(message),
             E::Program(_) | E::Jit(_) | E::Threads { .. } | E::Interpret { .. } => Failure::Bug(message),
         }
     }

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::standard_rules::{self, Selection};
 use crate::{batch, pipeline};
 use qcc_ir::{Bindings, Dim, Graph};
-use qcc_kernel::program::Program;
+use qcc_kernel::program::{Limits, Program};
 use qcc_lower::Target;
 use qcc_session::artifact;
 use qcc_tensor::Tensor;
@@ -25,16 +25,17 @@ impl Model {
     /// # Errors
     /// As [`pipeline::import`] and [`pipeline::load`].
     pub fn open(path: &Path) -> Result<Model, Failure> {
-        Self::open_with(path, &Selection::default())
+        Self::open_with(path, &Selection::default(), &Limits::default())
     }
 
-    /// Reads a model file whose nodes of other domains the selected rule files define.
+    /// Reads a model file whose nodes of other domains the selected rule files define; a compiled model may not need more
+    /// than the limits.
     ///
     /// # Errors
     /// As [`Model::open`]; wrong rule files.
-    pub fn open_with(path: &Path, rules: &Selection) -> Result<Model, Failure> {
+    pub fn open_with(path: &Path, rules: &Selection, limits: &Limits) -> Result<Model, Failure> {
         if artifact::is_artifact(path) {
-            Ok(Model::Program(pipeline::load(path)?))
+            Ok(Model::Program(pipeline::load(path, limits)?))
         } else {
             let defs = standard_rules::definitions(rules)?;
             Ok(Model::Graph(Box::new(pipeline::import_with(path, &defs)?)))

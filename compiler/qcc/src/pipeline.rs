@@ -6,8 +6,9 @@ use qcc_dsl::{Def, RuleSet};
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, Split, Tail, TypedGraph};
 use qcc_kernel::Width;
-use qcc_kernel::program::{self, Program};
+use qcc_kernel::program::{self, Limits, Program};
 use qcc_lower::Target;
+use qcc_session::artifact::ArtifactError;
 use qcc_session::{Engine, Session, artifact};
 use std::path::Path;
 use std::sync::Arc;
@@ -165,9 +166,15 @@ pub fn session(program: &Arc<Program>, threads: usize, engine: Engine) -> Result
 /// Reads a compiled model.
 ///
 /// # Errors
-/// A file that is no artifact, of another version, or damaged.
-pub fn load(path: &Path) -> Result<Arc<Program>, Failure> {
-    artifact::load(path).map_err(|e| Failure::input(format!("cannot load `{}`: {e}", path.display())))
+/// A file that is no artifact, of another version, or damaged; a program that needs more than the limits.
+pub fn load(path: &Path, limits: &Limits) -> Result<Arc<Program>, Failure> {
+    artifact::load(path, limits).map_err(|e| {
+        let help = match e {
+            ArtifactError::Limit(_) => "; if the file is trusted, --max-memory and --max-work raise the limits",
+            _ => "",
+        };
+        Failure::input(format!("cannot load `{}`: {e}{help}", path.display()))
+    })
 }
 
 struct Clock<'a> {

@@ -177,6 +177,7 @@ impl PartialEq for Unnamed<'_> {
         let (a, b) = (self.0, other.0);
         a.width == b.width
             && a.tasks == b.tasks
+            && a.task == b.task
             && a.types == b.types
             && a.body == b.body
             && a.buffers.len() == b.buffers.len()

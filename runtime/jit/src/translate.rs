@@ -161,15 +161,16 @@ impl Translator<'_, '_> {
                 self.index(*op, a, b)
             }
             Op::IndexImm { op, a, imm } => self.index_imm(*op, *a, *imm),
-            Op::IndexLoad { addr, bytes, .. } => {
+            Op::IndexLoad { addr, bytes, lo, hi } => {
                 let (base, offset) = self.address(*addr);
                 let flags = notrap();
-                match bytes {
+                let loaded = match bytes {
                     1 => self.b.ins().sload8(types::I64, flags, base, offset),
                     2 => self.b.ins().sload16(types::I64, flags, base, offset),
                     4 => self.b.ins().sload32(flags, base, offset),
                     _ => self.b.ins().load(types::I64, flags, base, offset),
-                }
+                };
+                self.promised(loaded, *lo, *hi)
             }
             Op::Load { lane, bytes, addr } => self.load(*lane, *bytes, *addr),
             Op::LoadWiden { from, signed, addr } => {
@@ -189,7 +190,7 @@ impl Translator<'_, '_> {
                 self.cast(*lane, all)
             }
             Op::Lookup8 { table, a } => self.lookup8(*table, *a),
-            Op::Lookup32 { lane, table, a, .. } => self.lookup32(*lane, *table, *a),
+            Op::Lookup32 { lane, table, limit, a } => self.lookup32(*lane, *table, *limit, *a),
             vector => self.vector_op(vector),
         }
     }
@@ -288,9 +289,21 @@ impl Translator<'_, '_> {
         out
     }
 
-    fn lookup32(&mut self, lane: Lane, table: Addr, a: Value) -> ir::Value {
+    /// The number, or `hi` if it is outside of `lo..=hi`: memory may hold anything, and addresses rely on the promise.
+    fn promised(&mut self, number: ir::Value, lo: i64, hi: i64) -> ir::Value {
+        let last = self.b.ins().iconst(types::I64, hi);
+        let below = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, number, lo);
+        let above = self.b.ins().icmp(IntCC::SignedGreaterThan, number, last);
+        let outside = self.b.ins().bor(below, above);
+        self.b.ins().select(outside, last, number)
+    }
+
+    fn lookup32(&mut self, lane: Lane, table: Addr, limit: u32, a: Value) -> ir::Value {
         let (base, offset) = self.address(table);
+        let last = (limit - 1).to_le_bytes();
+        let last = self.vconst(types::I32X4, std::array::from_fn(|i| last[i % 4]));
         let index = self.get(a);
+        let index = self.b.ins().umin(index, last);
         let mut out = self.vconst(types::I32X4, [0; 16]);
         for i in 0..4u8 {
             let x = self.b.ins().extractlane(index, i);

@@ -280,10 +280,49 @@ fn tables_and_indices() {
         b.store(to.plus(4 * n as i64), 16, words);
         // A byte of the table moves the last store.
         let moved = b.index_load(t8.at(at, 3), 1, -128, 127);
+        let moved = b.max(moved, 0);
         let moved = b.op(Op::IndexImm { op: IndexOp::Rem, a: moved, imm: 1 });
         let splat = b.op(Op::SplatIndex { a: moved });
         b.store(y.at(moved, 8 * n as i64), 16, splat);
         check(&b.finish(), 77);
+    }
+}
+
+/// What memory was promised to hold and does not: the last number that was promised.
+#[test]
+fn broken_promises_lead_nowhere() {
+    let places = [(0, 48), (16, 48), (-32, -16)];
+    for (width, (lo, hi)) in WIDTHS.into_iter().flat_map(|width| places.map(|place| (width, place))) {
+        let mut b = KernelBuilder::with_width("promises", 4, width);
+        let (x, words, y) = (b.input("x", 16), b.input("words", 32), b.output("y", 4 * 32));
+        let from = b.mul(b.task(), 4);
+        let loaded = b.index_load(x.at(from, 0), 4, lo, hi);
+        let splat = b.op(Op::SplatIndex { a: loaded });
+        let to = b.mul(b.task(), 32);
+        b.store(y.at(to, 0), 16, splat);
+        let index = b.load(Lane::I32, 16, x.fixed(0));
+        let found = b.lookup32(Lane::I32, words.fixed(0), 8, index);
+        b.store(y.at(to, 16), 16, found);
+        let kernel = b.finish();
+        verify(&kernel).unwrap();
+        let numbers = [i32::MIN, -17, 20, i32::MAX];
+        let mut memory = [
+            numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>(),
+            (100..108i32).flat_map(i32::to_le_bytes).collect(),
+            vec![0; 4 * 32],
+        ];
+        for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
+            let module = compile(std::slice::from_ref(&kernel), &features, 1).unwrap();
+            let pointers: Vec<*mut u8> = memory.iter_mut().map(Vec::as_mut_ptr).collect();
+            // SAFETY: one buffer of the declared size per declaration.
+            unsafe { module.entry(0).call(&pointers, 0, 4) };
+            let result: Vec<i32> = memory[2].chunks(4).map(|c| i32::from_le_bytes(c.try_into().unwrap())).collect();
+            for (task, number) in numbers.into_iter().enumerate() {
+                let kept = if (lo..=hi).contains(&i64::from(number)) { number } else { hi as i32 };
+                assert_eq!(result[8 * task..8 * task + 4], [kept; 4], "{number} in {lo}..={hi}, {width:?}");
+                assert_eq!(result[8 * task + 4..8 * task + 8], [107; 4], "no lane is in the table, {width:?}");
+            }
+        }
     }
 }
 

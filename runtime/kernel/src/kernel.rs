@@ -57,8 +57,10 @@ pub enum Inst {
         /// What it is compared with.
         bound: i64,
         /// Runs if below.
+        #[serde(deserialize_with = "qcc_ops::nesting::within")]
         then: Block,
         /// Runs if not.
+        #[serde(deserialize_with = "qcc_ops::nesting::within")]
         otherwise: Block,
     },
 }
@@ -84,6 +86,7 @@ pub struct Loop {
     /// Loop-carried values.
     pub carried: Vec<Carried>,
     /// One iteration.
+    #[serde(deserialize_with = "qcc_ops::nesting::within")]
     pub body: Block,
 }
 

@@ -135,7 +135,8 @@ pub enum Op {
     Index { op: IndexOp, a: Value, b: Value },
     /// `a op imm` on scalars. Divisors are positive.
     IndexImm { op: IndexOp, a: Value, imm: i64 },
-    /// A signed scalar of 1, 2, 4 or 8 bytes in memory, promised to lie in `lo..=hi`.
+    /// A signed scalar of 1, 2, 4 or 8 bytes in memory, promised to lie in `lo..=hi`. A backend takes a number outside as
+    /// `hi`: addresses rely on the promise, and memory may hold anything. The interpreter stops there.
     IndexLoad { addr: Addr, bytes: u8, lo: i64, hi: i64 },
     /// 1, 2, 4, 8 or 16 bytes of memory in the low bytes of a register, the rest zero.
     Load { lane: Lane, bytes: u8, addr: Addr },
@@ -165,7 +166,7 @@ pub enum Op {
     Shuffle { a: Value, b: Value, bytes: [u8; VL] },
     /// For each byte `x` of the register, the byte at `table + x`.
     Lookup8 { table: Addr, a: Value },
-    /// For each I32 lane `x` in `0..limit`, the 32-bit word at `table + 4 * x`.
+    /// For each I32 lane `x` in `0..limit`, the 32-bit word at `table + 4 * x`. A backend takes a lane outside as the last.
     Lookup32 { lane: Lane, table: Addr, limit: u32, a: Value },
 }
 

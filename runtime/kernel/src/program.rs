@@ -4,9 +4,11 @@
 //! arena. The artifact stores it; a session compiles its kernels for the CPU it finds and runs the steps in order.
 
 mod check;
+mod limits;
 mod traffic;
 
-pub use check::{ProgramError, check};
+pub use check::{ProgramError, check, check_within};
+pub use limits::{GATHERED_ROWS, Limits, Needs};
 
 use crate::Kernel;
 use qcc_ops::{Attrs, Block, Op};
@@ -137,8 +139,10 @@ pub enum Action {
         /// Results.
         outputs: Vec<BufferId>,
         /// Run if the condition is 1.
+        #[serde(deserialize_with = "qcc_ops::nesting::within")]
         then_branch: Box<Program>,
         /// Run if it is 0.
+        #[serde(deserialize_with = "qcc_ops::nesting::within")]
         else_branch: Box<Program>,
     },
     /// Copies bytes between two buffers of equal size (an alias that could not be kept).

@@ -37,6 +37,7 @@ pub struct Call {
     /// Number of outputs.
     pub outputs: u32,
     /// Nested graphs, in the order of the op.
+    #[serde(deserialize_with = "crate::nesting::within")]
     pub regions: Vec<Block>,
 }
 

@@ -12,6 +12,7 @@
 mod attrs;
 mod block;
 mod def;
+pub mod nesting;
 mod registry;
 
 mod attention;

@@ -1,18 +1,14 @@
 //! Aligned memory that lives as long as a session.
 
+use crate::SessionError;
 use qcc_kernel::BUFFER_ALIGN;
-use std::cell::UnsafeCell;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
 
-/// One unit of alignment.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([u8; BUFFER_ALIGN]);
-
-const _: () = assert!(align_of::<Line>() == BUFFER_ALIGN);
-
-/// Zeroed bytes at a multiple of [`BUFFER_ALIGN`] that never move.
+/// Zeroed bytes at a multiple of [`BUFFER_ALIGN`] that never move. Pages that nobody touches take no memory.
 pub struct Arena {
-    lines: Box<[UnsafeCell<Line>]>,
+    start: NonNull<u8>,
+    layout: Layout,
 }
 
 // SAFETY: access goes through raw pointers handed out by `at`; whoever dereferences them keeps threads apart.
@@ -22,22 +18,40 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     /// At least `bytes` zeros.
-    pub fn new(bytes: usize) -> Arena {
-        let lines = bytes.div_ceil(BUFFER_ALIGN).max(1);
-        Arena { lines: (0..lines).map(|_| UnsafeCell::new(Line([0; BUFFER_ALIGN]))).collect() }
+    ///
+    /// # Errors
+    /// More than the machine has.
+    pub fn new(bytes: usize) -> Result<Arena, SessionError> {
+        let refused = || SessionError::Memory { bytes };
+        let size = bytes.max(1).checked_next_multiple_of(BUFFER_ALIGN).ok_or_else(refused)?;
+        let layout = Layout::from_size_align(size, BUFFER_ALIGN).map_err(|_| refused())?;
+        // SAFETY: the size is not zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(refused)?;
+        Ok(Arena { start, layout })
     }
 
     /// An aligned copy of `bytes`.
-    pub fn copied(bytes: &[u8]) -> Arena {
-        let arena = Arena::new(bytes.len());
+    ///
+    /// # Errors
+    /// As [`Arena::new`].
+    pub fn copied(bytes: &[u8]) -> Result<Arena, SessionError> {
+        let arena = Arena::new(bytes.len())?;
         // SAFETY: the arena has at least as many bytes, was made a line above and is known to nobody else.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), arena.at(0), bytes.len()) };
-        arena
+        Ok(arena)
     }
 
     /// Address of the byte at `offset`, which must lie in the arena.
     pub fn at(&self, offset: usize) -> *mut u8 {
-        debug_assert!(offset <= self.lines.len() * BUFFER_ALIGN);
-        UnsafeCell::raw_get(self.lines.as_ptr()).cast::<u8>().wrapping_add(offset)
+        debug_assert!(offset <= self.layout.size());
+        self.start.as_ptr().wrapping_add(offset)
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: this layout was allocated in `new` and is freed here only; pointers into it live no longer than the
+        // session that owns it.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
     }
 }

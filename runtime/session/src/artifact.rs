@@ -4,25 +4,30 @@
 //! 0   magic "qcc\0"        4 bytes
 //! 4   format version       u32, little endian
 //! 8   length of the header u64
-//! 16  offset of constants  u64, a multiple of the page size
-//! 24  length of constants  u64
-//! 32  checksum             u64, FNV-1a over header and constants
+//! 16  offset of constants  u64: the first multiple of the page size behind the header
+//! 24  length of constants  u64: to the end of the file
+//! 32  checksum             u64: XXH3 (seed 0) over all other bytes of the file
 //! 40  header               postcard of the program without its constants
 //!     zeros up to the offset, then the constants
 //! ```
 //! Constants are mapped, not read. Machine code is not stored: it is generated for the CPU that loads the file.
+//!
+//! The checksum finds damage; it is no signature, so nothing of a file is trusted because of it. What is read is checked by
+//! [`program::check_within`]: a file that is accepted touches no memory but its own and stays within the [`Limits`].
 
 use bytes::Bytes;
 use memmap2::Mmap;
-use qcc_kernel::program::{self, Action, Program, ProgramError};
+use qcc_kernel::program::{self, Action, Limits, Program, ProgramError};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: [u8; 4] = *b"qcc\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+const SUM: std::ops::Range<usize> = 32..40;
 const FIXED: usize = 40;
 const PAGE: usize = 4096;
 
@@ -46,7 +51,19 @@ pub enum ArtifactError {
     Damaged(&'static str),
     /// The program in it breaks the rules.
     #[error("its program is not valid: {0}")]
-    Program(#[from] ProgramError),
+    Program(ProgramError),
+    /// The program needs more than it may have.
+    #[error("{0}")]
+    Limit(ProgramError),
+}
+
+impl From<ProgramError> for ArtifactError {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Limit { .. } => ArtifactError::Limit(error),
+            _ => ArtifactError::Program(error),
+        }
+    }
 }
 
 /// Writes a program to a file.
@@ -60,13 +77,14 @@ pub fn save(program: &Program, path: &Path) -> Result<(), ArtifactError> {
 /// Reads a program; its constants stay a mapping of the file.
 ///
 /// # Errors
-/// A file that cannot be read, is no artifact, has another version or is damaged.
-pub fn load(path: &Path) -> Result<Arc<Program>, ArtifactError> {
+/// A file that cannot be read, is no artifact, has another version or is damaged; a program that breaks its rules or the
+/// limits.
+pub fn load(path: &Path, limits: &Limits) -> Result<Arc<Program>, ArtifactError> {
     let file = File::open(path)?;
     // SAFETY: the mapping is private and read only; like every mapped file it must not be truncated while in use, which
     // the documentation of the artifact asks of its users.
     let map = unsafe { Mmap::map(&file)? };
-    Ok(Arc::new(decode(Bytes::from_owner(map))?))
+    Ok(Arc::new(decode(Bytes::from_owner(map), limits)?))
 }
 
 /// Whether a file starts as an artifact does.
@@ -85,18 +103,28 @@ pub fn encode(program: &Program) -> Vec<u8> {
     for number in [header.len(), offset, program.constants.len()] {
         out.extend((number as u64).to_le_bytes());
     }
-    out.extend(checksum(&header, &program.constants).to_le_bytes());
+    out.resize(FIXED, 0);
     out.extend(&header);
     out.resize(offset, 0);
     out.extend(&program.constants[..]);
+    seal(&mut out);
     out
+}
+
+/// Writes the checksum of an artifact into it.
+///
+/// # Panics
+/// On fewer bytes than an artifact begins with.
+pub fn seal(artifact: &mut [u8]) {
+    let sum = checksum(artifact);
+    artifact[SUM].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// A program from the bytes of an artifact, checked.
 ///
 /// # Errors
 /// As [`load`].
-pub fn decode(bytes: Bytes) -> Result<Program, ArtifactError> {
+pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Program, ArtifactError> {
     if bytes.len() < 8 || bytes[..4] != MAGIC {
         return Err(ArtifactError::Foreign);
     }
@@ -105,27 +133,31 @@ pub fn decode(bytes: Bytes) -> Result<Program, ArtifactError> {
         return Err(ArtifactError::Version { found });
     }
     let cut = || ArtifactError::Damaged("it ends too early");
-    let number = |at: usize| -> Option<usize> {
-        let word = bytes.get(at..at + 8)?;
-        usize::try_from(u64::from_le_bytes(word.try_into().ok()?)).ok()
+    let number = |at: usize| -> Option<u64> { Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?)) };
+    let [Some(header), Some(offset), Some(constants), Some(sum)] =
+        [number(8), number(16), number(24), number(SUM.start)]
+    else {
+        return Err(cut());
     };
-    let (header, offset, constants) = (number(8), number(16), number(24));
-    let sum = bytes.get(32..40).and_then(|w| w.try_into().ok()).map(u64::from_le_bytes).ok_or_else(cut)?;
-    let header_end = header.and_then(|n| n.checked_add(FIXED)).ok_or_else(cut)?;
-    let (offset, constants) = (offset.ok_or_else(cut)?, constants.ok_or_else(cut)?);
-    let end = offset.checked_add(constants).ok_or_else(cut)?;
+    let place = |n: u64| usize::try_from(n).ok().filter(|&n| n <= bytes.len()).ok_or_else(cut);
+    let header_end = FIXED + place(header)?;
+    let (offset, end) = (place(offset)?, place(offset.saturating_add(constants))?);
     if header_end > offset || end != bytes.len() {
         return Err(cut());
     }
-    let header = bytes.slice(FIXED..header_end);
-    let constants = bytes.slice(offset..end);
-    if checksum(&header, &constants) != sum {
+    if checksum(&bytes) != sum {
         return Err(ArtifactError::Damaged("its checksum does not match"));
     }
-    let mut program: Program =
-        postcard::from_bytes(&header).map_err(|_| ArtifactError::Damaged("its header cannot be read"))?;
-    share_constants(&mut program, &constants);
-    program::check(&program)?;
+    if offset != header_end.next_multiple_of(PAGE) {
+        return Err(ArtifactError::Damaged("its constants do not follow its header"));
+    }
+    let unread = || ArtifactError::Damaged("its header cannot be read");
+    let (mut program, rest) = postcard::take_from_bytes::<Program>(&bytes[FIXED..header_end]).map_err(|_| unread())?;
+    if !rest.is_empty() {
+        return Err(unread());
+    }
+    share_constants(&mut program, &bytes.slice(offset..end));
+    program::check_within(&program, limits)?;
     Ok(program)
 }
 
@@ -140,18 +172,10 @@ fn share_constants(program: &mut Program, constants: &Bytes) {
     }
 }
 
-/// FNV-1a over 64-bit words and the rest: http://www.isthe.com/chongo/tech/comp/fnv/.
-fn checksum(header: &[u8], constants: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in [header, constants] {
-        let (words, rest) = part.as_chunks::<8>();
-        for word in words {
-            hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(PRIME).rotate_left(23);
-        }
-        for &byte in rest {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        }
-    }
-    hash
+/// XXH3 over everything but the checksum itself: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md.
+fn checksum(artifact: &[u8]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    hash.update(&artifact[..SUM.start]);
+    hash.update(&artifact[SUM.end..]);
+    hash.digest()
 }

@@ -24,6 +24,12 @@ pub enum SessionError {
         /// What the system said.
         why: String,
     },
+    /// The machine does not have the memory.
+    #[error("{bytes} bytes of memory cannot be had")]
+    Memory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
     /// The caller passed another number of inputs or outputs than the model has.
     #[error("the model has {expected} {what}, {got} were given")]
     Count {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Rows of one call. Packing the right operand costs one pass over it for every block, 1/192 of the work; a gathered
 /// block of 192 rows of a 3x3 convolution over 128 channels is 860 KiB, within the second-level cache of most CPUs.
-const ROWS: usize = 192;
+const ROWS: usize = qcc_kernel::program::GATHERED_ROWS;
 
 /// Columns of one call, unless windows are gathered, which is done once for all columns. Packing the left operand costs one
 /// pass over it for every block, 1/512 of the work; late layers of networks have few rows and a thousand columns.
@@ -58,8 +58,7 @@ pub unsafe fn multiply(gemm: &Gemm, operands: Operands, gathered: &mut [f32], ra
         let (lhs, row, column) = match &gemm.im2col {
             None => {
                 let offset = gemm.a.offset + batch * gemm.a.batch + first * gemm.a.row;
-                // SAFETY: the caller promises that row `first` of product `batch` lies in the buffer.
-                (unsafe { operands.a.add(offset) }, gemm.a.row, gemm.a.column)
+                (operands.a.wrapping_add(offset), gemm.a.row, gemm.a.column)
             }
             Some(window) => {
                 // SAFETY: the caller promises a whole activation at `a`.
@@ -71,8 +70,8 @@ pub unsafe fn multiply(gemm: &Gemm, operands: Operands, gathered: &mut [f32], ra
         // SAFETY: as the caller promises; blocks write different rows or columns of `c`.
         unsafe {
             let c = gemm.c.offset + batch * gemm.c.batch + first * gemm.c.row + from * gemm.c.column;
-            let c = operands.c.add(c);
-            let b = operands.b.add(gemm.b.offset + batch * gemm.b.batch + from * gemm.b.column);
+            let c = operands.c.wrapping_add(c);
+            let b = operands.b.wrapping_add(gemm.b.offset + batch * gemm.b.batch + from * gemm.b.column);
             gemm::gemm(
                 rows,
                 columns,

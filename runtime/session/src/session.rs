@@ -74,9 +74,9 @@ impl Session {
             Engine::Interpreter => &[],
         };
         let code = qcc_jit::compile(kernels, &CpuFeatures::detect(), threads)?;
-        let arena = Arena::new(program.arena_bytes);
+        let arena = Arena::new(program.arena_bytes)?;
         let aligned = program.constants.as_ptr().addr().is_multiple_of(BUFFER_ALIGN);
-        let constants = (!aligned).then(|| Arena::copied(&program.constants));
+        let constants = if aligned { None } else { Some(Arena::copied(&program.constants)?) };
         let constant_base = constants.as_ref().map_or(program.constants.as_ptr().cast_mut(), |copy| copy.at(0));
         let place = |id: BufferId| match program.buffers[id.0 as usize].place {
             program::Place::Arena(offset) => Place(arena.at(offset)),

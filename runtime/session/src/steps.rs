@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::{Engine, Options, SessionError};
 use qcc_kernel::program::{Action, BufferId, Gemm, Halo, Program};
 use qcc_kernel::{BufferKind, Kernel, interpret};
-use qcc_ops::{Attrs, Op};
+use qcc_ops::{Attrs, InferInput, Op, OpError};
 use qcc_tensor::{Tensor, TensorType};
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ pub fn bind(program: &Program, options: &Options, resolve: Resolve<'_>) -> Resul
                 Action::Kernel { kernel, buffers } => {
                     let decl = &program.kernels[*kernel as usize];
                     threads = threads.min(decl.tasks as usize).max(1);
-                    kernel_arguments(*kernel, decl, buffers, threads, resolve)
+                    kernel_arguments(*kernel, decl, buffers, threads, resolve)?
                 }
                 Action::Gemm(gemm) => {
                     threads = threads.min(product::blocks(gemm)).max(1);
@@ -145,24 +145,20 @@ fn kernel_arguments(
     buffers: &[BufferId],
     threads: usize,
     resolve: Resolve<'_>,
-) -> BoundAction {
+) -> Result<BoundAction, SessionError> {
     let first: Vec<Place> = buffers.iter().map(|&b| resolve(b)).collect();
     let mut arguments = vec![first.clone()];
     let mut scratch = Vec::new();
     for _ in 1..threads {
-        let own = first.iter().zip(&kernel.buffers).map(|(&place, decl)| {
-            if decl.kind == BufferKind::Scratch {
-                let memory = Arena::new(decl.bytes);
-                let place = Place(memory.at(0));
-                scratch.push(memory);
-                place
-            } else {
-                place
-            }
-        });
-        arguments.push(own.collect());
+        let mut own = first.clone();
+        for (place, decl) in own.iter_mut().zip(&kernel.buffers).filter(|(_, d)| d.kind == BufferKind::Scratch) {
+            let memory = Arena::new(decl.bytes)?;
+            *place = Place(memory.at(0));
+            scratch.push(memory);
+        }
+        arguments.push(own);
     }
-    BoundAction::Kernel { kernel: index, arguments, _scratch: scratch }
+    Ok(BoundAction::Kernel { kernel: index, arguments, _scratch: scratch })
 }
 
 /// What executes kernels.
@@ -297,7 +293,7 @@ fn evaluate(
     attrs: &Attrs,
     inputs: &[Option<(Place, TensorType)>],
     outputs: &[(Place, TensorType)],
-) -> Result<(), qcc_ops::OpError> {
+) -> Result<(), OpError> {
     let tensors: Vec<Option<Tensor>> = inputs
         .iter()
         .map(|input| {
@@ -309,11 +305,25 @@ fn evaluate(
         })
         .collect();
     let given: Vec<Option<&Tensor>> = tensors.iter().map(Option::as_ref).collect();
-    let results = op.eval(&given, attrs, outputs.len())?;
-    for (result, (place, ty)) in results.iter().zip(outputs) {
-        if result.ty() != ty {
-            return Err(qcc_ops::OpError::invalid(format!("the result is {}, {ty} was planned", result.ty())));
+    let typed: Vec<Option<InferInput<'_>>> =
+        given.iter().map(|input| input.map(|t| InferInput { ty: t.ty(), value: Some(t) })).collect();
+    let planned = |types: &mut dyn Iterator<Item = &TensorType>| {
+        let different = types.zip(outputs).find(|(ty, (_, planned))| *ty != planned);
+        match different {
+            Some((ty, (_, planned))) => Err(OpError::invalid(format!("the result is {ty}, {planned} was planned"))),
+            None => Ok(()),
         }
+    };
+    // Types may follow from values, which are here for the first time; an op is evaluated as its inference types it only.
+    let mut attrs = attrs.clone();
+    let types = op.infer(&typed, &mut attrs, outputs.len())?;
+    planned(&mut types.iter())?;
+    let results = op.eval(&given, &attrs, outputs.len())?;
+    planned(&mut results.iter().map(Tensor::ty))?;
+    if results.len() < outputs.len() {
+        return Err(OpError::invalid(format!("{} results, {} were planned", results.len(), outputs.len())));
+    }
+    for (result, (place, ty)) in results.iter().zip(outputs) {
         // SAFETY: as above, and the check made sure that it may be written.
         unsafe { std::ptr::copy_nonoverlapping(result.bytes().as_ptr(), place.0, ty.bytes()) };
     }

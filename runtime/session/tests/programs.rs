@@ -1,63 +1,17 @@
 //! Programs run the same on both engines, at every thread count, and after a trip through a file.
 
+mod build;
+
+use build::{Builder, reference_program};
 use bytes::Bytes;
-use qcc_kernel::program::{Action, Buffer, BufferId, Gemm, Im2Col, Matrix, Place, Port, Program, Step};
+use qcc_kernel::program::{Action, BufferId, Gemm, Im2Col, Limits, Matrix, Program};
 use qcc_kernel::{BinOp, BufferKind, Kernel, KernelBuilder, Lane};
 use qcc_session::{Engine, Options, Session, SessionError, artifact};
 use qcc_tensor::{DType, Tensor, TensorType};
 use std::sync::Arc;
 
-/// Predicted time at which every step is split among threads.
-const LONG: f64 = 1e9;
-
-/// A program under construction: buffers one behind the other.
-struct Builder(Program);
-
-impl Builder {
-    fn new() -> Builder {
-        Builder(Program {
-            name: "test".into(),
-            metadata: vec![("labels".into(), "a b".into())],
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            kernels: Vec::new(),
-            constants: Bytes::new(),
-            buffers: Vec::new(),
-            arena_bytes: 0,
-            steps: Vec::new(),
-            tail: None,
-        })
-    }
-
-    fn buffer(&mut self, name: &str, bytes: usize) -> BufferId {
-        let place = Place::Arena(self.0.arena_bytes);
-        self.0.arena_bytes += bytes.next_multiple_of(64);
-        self.0.buffers.push(Buffer { name: name.into(), bytes, place });
-        BufferId(self.0.buffers.len() as u32 - 1)
-    }
-
-    fn constant(&mut self, name: &str, bytes: &[u8]) -> BufferId {
-        let mut all = self.0.constants.to_vec();
-        let at = all.len();
-        all.extend(bytes);
-        all.resize(all.len().next_multiple_of(64), 0);
-        self.0.constants = all.into();
-        self.0.buffers.push(Buffer { name: name.into(), bytes: bytes.len(), place: Place::Constant(at) });
-        BufferId(self.0.buffers.len() as u32 - 1)
-    }
-
-    fn port(name: &str, ty: TensorType, buffer: BufferId) -> Port {
-        Port { name: name.into(), ty, buffer }
-    }
-
-    fn step(&mut self, action: Action) {
-        self.0.steps.push(Step { name: "step".into(), action, predicted_ns: LONG, macs: 0, remark: None });
-    }
-
-    fn finish(self) -> Arc<Program> {
-        Arc::new(self.0)
-    }
-}
+/// Nothing here is large.
+const LIMITS: Limits = Limits { memory: 1 << 20, work: 1 << 30, instructions: 1 << 10 };
 
 fn floats(shape: &[usize], f: impl Fn(usize) -> f32) -> Tensor {
     let n: usize = shape.iter().product();
@@ -233,23 +187,6 @@ fn a_gathered_product_equals_the_convolution() {
     }
 }
 
-fn reference_program() -> Arc<Program> {
-    let mut p = Builder::new();
-    let ty = TensorType::new(DType::F32, [2, 3]);
-    let (x, y) = (p.buffer("x", ty.bytes()), p.buffer("y", ty.bytes()));
-    let one = p.constant("one", &1.0f32.to_le_bytes());
-    let scalar = TensorType::new(DType::F32, []);
-    p.0.inputs.push(Builder::port("x", ty.clone(), x));
-    p.0.outputs.push(Builder::port("y", ty.clone(), y));
-    p.step(Action::Reference {
-        op: qcc_ops::find("Add").expect("Add is an op"),
-        attrs: qcc_ops::Attrs::default(),
-        inputs: vec![Some((x, ty.clone())), Some((one, scalar))],
-        outputs: vec![(y, ty)],
-    });
-    p.finish()
-}
-
 #[test]
 fn an_op_without_kernel_runs_on_its_reference_evaluation() {
     let x = floats(&[2, 3], |i| i as f32);
@@ -280,7 +217,7 @@ fn a_condition_chooses_the_branch() {
         else_branch: Box::new(copy.0),
     });
     let program = p.finish();
-    let back = Arc::new(artifact::decode(artifact::encode(&program).into()).expect("it was just written"));
+    let back = Arc::new(artifact::decode(artifact::encode(&program).into(), &LIMITS).expect("it was just written"));
     let x = floats(&[2, 3], |i| i as f32);
     for program in [program, back] {
         let run = |c: bool| outputs(&program, Engine::Jit, 1, &[Tensor::scalar(c), x.clone()]).remove(0);
@@ -296,7 +233,7 @@ fn an_artifact_keeps_everything() {
     let path = folder.path().join("model.qcc");
     artifact::save(&program, &path).expect("it can be written");
     assert!(artifact::is_artifact(&path));
-    let loaded = artifact::load(&path).expect("it can be read");
+    let loaded = artifact::load(&path, &LIMITS).expect("it can be read");
     assert!(loaded.constants.as_ptr().addr().is_multiple_of(64), "constants are mapped at a page");
     assert_eq!(format!("{loaded:?}"), format!("{program:?}"));
     let x = floats(&[2, 3], |i| i as f32);
@@ -308,7 +245,7 @@ fn an_artifact_keeps_everything() {
 fn a_damaged_artifact_is_an_error_and_no_panic() {
     let whole = artifact::encode(&doubling_program(3));
     for length in 0..whole.len() {
-        assert!(artifact::decode(whole[..length].to_vec().into()).is_err(), "{length} bytes");
+        assert!(artifact::decode(whole[..length].to_vec().into(), &LIMITS).is_err(), "{length} bytes");
     }
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     for _ in 0..2000 {
@@ -317,15 +254,15 @@ fn a_damaged_artifact_is_an_error_and_no_panic() {
         // Beyond the header stand zeros that nothing reads.
         let at = (state >> 33) as usize % 600;
         bytes[at] ^= (state >> 20) as u8 | 1;
-        let same = artifact::decode(bytes.into()).map(|p| format!("{p:?}"));
+        let same = artifact::decode(bytes.into(), &LIMITS).map(|p| format!("{p:?}"));
         if let Ok(text) = same {
             assert_eq!(text, format!("{:?}", doubling_program(3)), "byte {at} does not matter");
         }
     }
-    let foreign = artifact::decode(Bytes::from_static(b"onnx....")).expect_err("it has no mark");
+    let foreign = artifact::decode(Bytes::from_static(b"onnx...."), &LIMITS).expect_err("it has no mark");
     assert_eq!(foreign.to_string(), "it is not a compiled model (no `qcc` mark at its start)");
     let mut newer = whole.clone();
     newer[4] = 9;
-    let newer = artifact::decode(newer.into()).expect_err("its version is unknown");
-    assert_eq!(newer.to_string(), "it has format version 9, this program reads 2; compile the model again");
+    let newer = artifact::decode(newer.into(), &LIMITS).expect_err("its version is unknown");
+    assert_eq!(newer.to_string(), "it has format version 9, this program reads 3; compile the model again");
 }

@@ -227,8 +227,7 @@ impl serde::Serialize for Tensor {
 impl<'de> serde::Deserialize<'de> for Tensor {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let (ty, bytes) = <(TensorType, Vec<u8>)>::deserialize(d)?;
-        let size = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
-        if size != Some(bytes.len()) {
+        if !ty.fits_memory() || ty.bytes() != bytes.len() {
             return Err(serde::de::Error::custom(format!("{ty} from {} bytes", bytes.len())));
         }
         Self::from_bytes(ty, bytes.into()).map_err(serde::de::Error::custom)

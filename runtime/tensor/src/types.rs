@@ -28,6 +28,13 @@ impl TensorType {
         self.elements() * self.dtype.size()
     }
 
+    /// Whether sizes can be computed: no product of sizes, those of an axis of zero left out, is more than the largest
+    /// number of bytes. To be asked of types that come from a file, before anything else is.
+    pub fn fits_memory(&self) -> bool {
+        let bytes = self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d.max(1)));
+        bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
+    }
+
     /// Number of axes.
     pub fn rank(&self) -> usize {
         self.shape.len()

@@ -94,7 +94,21 @@ impl<'s> Grouped<'s> {
                 bytes.extend_from_slice(&one);
             }
         }
+        // Counts are data, so the verifier takes every panel to have the most groups of every size.
+        let farthest = panels.iter().map(|p| p.offset + (p.repeat.max(1) - 1) * p.stride + self.most_bytes(p)).max();
+        bytes.resize(bytes.len().max(farthest.unwrap_or(0)), 0);
         Some(walk::generate(self.spec, &self, &panels, bytes, width))
+    }
+
+    /// Bytes of a group of a size; size 0 is a quad that needs widening.
+    fn group_bytes(&self, panel: &Panel, size: usize) -> usize {
+        OFFSETS + size.max(1) * panel.vectors() * panel.register() * if size == 0 { 2 } else { 1 }
+    }
+
+    /// Bytes of a panel that has the most groups of every size.
+    fn most_bytes(&self, panel: &Panel) -> usize {
+        let groups: usize = (0..=LARGEST).map(|size| self.most[size] * self.group_bytes(panel, size)).sum();
+        panel.vectors() * panel.register() + HEADER + groups
     }
 
     fn weight(&self, o: usize, quad: usize, i: usize) -> i32 {
@@ -228,8 +242,7 @@ impl Core for Grouped<'_> {
         for size in (0..=LARGEST).rev().filter(|&size| self.most[size] > 0) {
             let trip = self.trip(b, header, size);
             let quads = size.max(1);
-            let bytes = OFFSETS + quads * vectors * panel.register() * if size == 0 { 2 } else { 1 };
-            let bytes = b.index(bytes as i64);
+            let bytes = self.group_bytes(panel, size) as i64;
             state = b.loop_carried(trip, 1, &state, |b, _, carried| {
                 let (at, mut acc) = (carried[carried.len() - 1], carried[..carried.len() - 1].to_vec());
                 let w = Cursor { at, ..w };
@@ -244,8 +257,7 @@ impl Core for Grouped<'_> {
                         self.summed(b, acc, &x, &weights, ones);
                     }
                 }
-                // The number of groups of a panel is data, so the range of this address is not derived from it.
-                acc.push(b.index_add(at, bytes));
+                acc.push(b.add(at, bytes));
                 acc
             });
         }

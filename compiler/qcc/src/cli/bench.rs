@@ -1,6 +1,6 @@
 //! `qcc bench`.
 
-use super::{EngineName, RuleFiles, Sizes};
+use super::{EngineName, Most, RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::model::Model;
 use qcc::{inputs, measure, pipeline};
@@ -32,13 +32,15 @@ pub struct Bench {
     sizes: Sizes,
     #[command(flatten)]
     rules: RuleFiles,
+    #[command(flatten)]
+    most: Most,
 }
 
 impl Bench {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let model = Model::open_with(&self.model, &self.rules.selection())?;
+        let model = Model::open_with(&self.model, &self.rules.selection(), &self.most.limits())?;
         let program = model.program(&self.sizes.bindings(), &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;

@@ -1,6 +1,6 @@
 //! `qcc inspect`.
 
-use super::{RuleFiles, Sizes};
+use super::{Most, RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::model::Model;
 use qcc::pipeline;
@@ -25,6 +25,8 @@ pub struct Inspect {
     sizes: Sizes,
     #[command(flatten)]
     rules: RuleFiles,
+    #[command(flatten)]
+    most: Most,
 }
 
 /// One line of the table.
@@ -38,7 +40,8 @@ struct Row {
 impl Inspect {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
-        let (model, bindings) = (Model::open_with(&self.model, &self.rules.selection())?, self.sizes.bindings());
+        let (model, bindings) =
+            (Model::open_with(&self.model, &self.rules.selection(), &self.most.limits())?, self.sizes.bindings());
         match &model {
             Model::Graph(graph) => print!("{}", report(&pipeline::split(graph, &bindings)?.head)),
             Model::Program(program) => print!("{}", ports(program)),

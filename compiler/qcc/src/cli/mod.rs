@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use qcc::failure::Failure;
 use qcc::standard_rules::{Selection, Standard};
 use qcc_ir::Bindings;
+use qcc_kernel::program::Limits;
 use std::path::PathBuf;
 
 /// A compiler for neural networks whose every optimization is data.
@@ -99,6 +100,23 @@ impl RuleFiles {
             schedule: self.schedule.clone(),
             standard,
         }
+    }
+}
+
+/// What a compiled model may need; one that asks for more is refused before it gets anything.
+#[derive(Debug, clap::Args)]
+struct Most {
+    /// Memory that a .qcc file may ask for, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = Limits::default().memory >> 20)]
+    max_memory: u64,
+    /// Operations that a run of a .qcc file may take
+    #[arg(long, value_name = "N", default_value_t = Limits::default().work)]
+    max_work: u64,
+}
+
+impl Most {
+    fn limits(&self) -> Limits {
+        Limits { memory: self.max_memory.saturating_mul(1 << 20), work: self.max_work, ..Limits::default() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `qcc profile`.
 
-use super::{RuleFiles, Sizes};
+use super::{Most, RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::model::Model;
 use qcc::profile::{self, Profile};
@@ -38,12 +38,14 @@ pub struct ProfileCommand {
     sizes: Sizes,
     #[command(flatten)]
     rules: RuleFiles,
+    #[command(flatten)]
+    most: Most,
 }
 
 impl ProfileCommand {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
-        let model = Model::open_with(&self.model, &self.rules.selection())?;
+        let model = Model::open_with(&self.model, &self.rules.selection(), &self.most.limits())?;
         let program = model.program(&self.sizes.bindings(), &self.rules.selection())?;
         let mut session = pipeline::session(&program, self.threads, Engine::Jit)?;
         let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);

@@ -1,6 +1,6 @@
 //! `qcc run`.
 
-use super::{EngineName, RuleFiles, Sizes, progress};
+use super::{EngineName, Most, RuleFiles, Sizes, progress};
 use qcc::failure::Failure;
 use qcc::model::Model;
 use qcc::{arrays, batch, pipeline};
@@ -39,6 +39,8 @@ pub struct Run {
     sizes: Sizes,
     #[command(flatten)]
     rules: RuleFiles,
+    #[command(flatten)]
+    most: Most,
 }
 
 impl Run {
@@ -51,7 +53,7 @@ impl Run {
     }
 
     fn batched(&self, samples: &Path, results: &Path) -> Result<(), Failure> {
-        let model = Model::open_with(&self.model, &self.rules.selection())?;
+        let model = Model::open_with(&self.model, &self.rules.selection(), &self.most.limits())?;
         let samples = batch::Samples::new(model.matched(arrays::read_npz(samples)?)?, model.input_ranks())?;
         let bindings = model.bindings(self.sizes.bindings(), &samples.inputs(0)?);
         let program = model.program(&bindings, &self.rules.selection())?;
@@ -63,7 +65,7 @@ impl Run {
     }
 
     fn once(&self) -> Result<(), Failure> {
-        let model = Model::open_with(&self.model, &self.rules.selection())?;
+        let model = Model::open_with(&self.model, &self.rules.selection(), &self.most.limits())?;
         let names = model.input_names();
         let mut named = Vec::new();
         for (i, text) in self.input.iter().enumerate() {
@@ -71,6 +73,11 @@ impl Run {
                 Some((name, file)) => (name.to_string(), file),
                 None => (names.get(i).cloned().unwrap_or_default(), text.as_str()),
             };
+            if names.len() <= i {
+                let message =
+                    format!("the model has {} inputs ({}), `{text}` is one more", names.len(), names.join(", "));
+                return Err(Failure::input(message));
+            }
             named.push((name, arrays::read_npy(file.as_ref())?));
         }
         let inputs: Vec<Tensor> = model.matched(named)?;

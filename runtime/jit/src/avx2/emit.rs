@@ -9,6 +9,7 @@ use super::codes;
 use super::linear::{Item, Linear};
 use super::live::{Lives, has_bound};
 use super::pool;
+use super::scalar::BrokenPromise;
 
 /// Vector registers kept free to load spilled values into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub struct Emitter<'l, 'k> {
     needs_scratch: bool,
     /// Temporaries of the current item.
     pub temporaries: Vec<Register>,
+    /// Code that goes behind the function.
+    pub broken: Vec<BrokenPromise>,
 }
 
 /// The code of a line, its constants in front, and where its first instruction is.
@@ -117,6 +120,7 @@ pub fn emit(line: &Linear<'_>, lives: &Lives, scratch: Scratch) -> Result<(Vec<u
         scratch,
         needs_scratch: false,
         temporaries: Vec::new(),
+        broken: Vec::new(),
     };
     emitter.function(&saved, size);
     if emitter.needs_scratch {
@@ -157,6 +161,7 @@ impl Emitter<'_, '_> {
             self.code.one(Code::Pop_r64, r);
         }
         self.code.plain(Code::Retnq);
+        self.broken_promises();
     }
 
     fn items(&mut self) {

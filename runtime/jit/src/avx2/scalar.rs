@@ -3,7 +3,7 @@
 use iced_x86::{Code, MemoryOperand, Register};
 use qcc_kernel::{Addr, IndexOp, Op, Value};
 
-use super::code::Operand;
+use super::code::{Label, Operand};
 use super::emit::{Emitter, Location, stack};
 
 impl Emitter<'_, '_> {
@@ -131,7 +131,7 @@ impl Emitter<'_, '_> {
             }
             Op::Index { op, a, b } => self.index(dst, *op, *a, *b),
             Op::IndexImm { op, a, imm } => self.index_immediate(dst, *op, *a, *imm),
-            Op::IndexLoad { addr, bytes, .. } => self.index_load(dst, *addr, *bytes),
+            Op::IndexLoad { addr, bytes, lo, hi } => self.index_load(dst, *addr, *bytes, (*lo, *hi)),
             other => unreachable!("this is a bug in qcc: {other:?} gives no scalar"),
         }
     }
@@ -208,7 +208,7 @@ impl Emitter<'_, '_> {
         self.finish_scalar(dst, to);
     }
 
-    fn index_load(&mut self, dst: Value, addr: Addr, bytes: u8) {
+    fn index_load(&mut self, dst: Value, addr: Addr, bytes: u8, promised: (i64, i64)) {
         let at = self.memory(addr);
         let to = self.scalar_result(dst, Register::RAX);
         let code = match bytes {
@@ -218,6 +218,42 @@ impl Emitter<'_, '_> {
             _ => Code::Mov_r64_rm64,
         };
         self.code.two(code, to, Operand::Mem(at));
+        self.keep_promise(to, promised);
         self.finish_scalar(dst, to);
     }
+
+    /// Replaces a number outside of `lo..=hi` by `hi`: what was promised of memory is relied on by addresses, and memory
+    /// may hold anything. A number inside passes one jump that is not taken, or two.
+    fn keep_promise(&mut self, r: Register, (lo, hi): (i64, i64)) {
+        let (outside, back) = (self.code.label(), self.code.label());
+        if lo == 0 {
+            // Without a sign, numbers below zero are the largest.
+            self.compare(r, hi);
+            self.code.jump(Code::Ja_rel32_64, outside);
+        } else {
+            self.compare(r, lo);
+            self.code.jump(Code::Jl_rel32_64, outside);
+            self.compare(r, hi);
+            self.code.jump(Code::Jg_rel32_64, outside);
+        }
+        self.code.bind(back);
+        self.broken.push(BrokenPromise { outside, register: r, value: hi, back });
+    }
+
+    /// What follows the function: the code for promises that were broken.
+    pub fn broken_promises(&mut self) {
+        for BrokenPromise { outside, register, value, back } in std::mem::take(&mut self.broken) {
+            self.code.bind(outside);
+            self.immediate(register, value);
+            self.code.jump(Code::Jmp_rel32_64, back);
+        }
+    }
+}
+
+/// Code beside the way: sets a register and goes back.
+pub struct BrokenPromise {
+    outside: Label,
+    register: Register,
+    value: i64,
+    back: Label,
 }

@@ -77,7 +77,7 @@ impl Emitter<'_, '_> {
             }
             Op::Shuffle { a, b, bytes } => self.shuffle(dst, *a, *b, *bytes),
             Op::Lookup8 { table, a } => self.lookup8(dst, *table, *a),
-            Op::Lookup32 { table, a, .. } => self.lookup32(dst, *table, *a),
+            Op::Lookup32 { table, limit, a, .. } => self.lookup32(dst, *table, *limit, *a),
             other => unreachable!("this is a bug in qcc: {other:?} gives no vector"),
         }
     }
@@ -410,12 +410,15 @@ impl Emitter<'_, '_> {
         self.finish_vector(dst, to);
     }
 
-    fn lookup32(&mut self, dst: Value, table: Addr, a: Value) {
+    fn lookup32(&mut self, dst: Value, table: Addr, limit: u32, a: Value) {
         let (a, at) = (self.vector(a, 0), self.memory(table));
-        let (to, mask) = (self.vector_result(dst), self.temporaries[0]);
+        let (to, mask, index) = (self.vector_result(dst), self.temporaries[0], self.temporaries[1]);
         self.code.two(Code::Lea_r64_m, Register::RAX, Operand::Mem(at));
+        // Memory may hold anything: what is outside of the table reads its last word.
+        let last = Operand::Mem(constant(self.code.pool.splat(limit - 1)));
+        self.three(codes::MINU32, index, a, last);
         self.three(codes::EQ32, mask, mask, Operand::Reg(mask));
-        let from = MemoryOperand::with_base_index_scale(Register::RAX, a, 4);
+        let from = MemoryOperand::with_base_index_scale(Register::RAX, index, 4);
         self.code.gather(codes::GATHER.of(self.width), to, from, mask);
         self.finish_vector(dst, to);
     }

@@ -1,9 +1,11 @@
 //! Checks a program before anything trusts it: every range lies inside its buffer, every kernel is accepted by the
 //! kernel verifier and called with buffers that are large enough. What passes here touches no memory but its own.
 
+use super::limits::{Limits, Needs};
 use super::{Action, BufferId, Gemm, Halo, Im2Col, Matrix, Place, Port, Program, Tail};
-use crate::{BUFFER_ALIGN, BufferKind, VerifyError, verify};
-use qcc_tensor::TensorType;
+use crate::{BUFFER_ALIGN, BufferKind, Verified, VerifyError, verify};
+use qcc_ops::{Attrs, InferInput, Op, OpError};
+use qcc_tensor::{Tensor, TensorType};
 use thiserror::Error;
 
 /// How deep branches may nest: far beyond real models, far below what the stack holds.
@@ -46,6 +48,16 @@ pub enum ProgramError {
     /// What follows the steps is wrong.
     #[error("the calls after the steps: {0}")]
     Tail(String),
+    /// The program asks for more than it may have.
+    #[error("it needs {needs} {what}, the limit is {limit}")]
+    Limit {
+        /// What there is too much of, with its unit.
+        what: &'static str,
+        /// How much the program needs, at most.
+        needs: u64,
+        /// How much it may have.
+        limit: u64,
+    },
     /// A branch of a step is wrong.
     #[error("step {step} (`{name}`), {branch} branch: {error}")]
     Branch {
@@ -60,15 +72,29 @@ pub enum ProgramError {
     },
 }
 
-/// Checks buffers, ports, kernels and steps, those of branches included.
+/// Checks buffers, ports, kernels and steps, those of branches included. For programs of the compiler: they may be of any
+/// size.
 ///
 /// # Errors
 /// The first violation found.
 pub fn check(program: &Program) -> Result<(), ProgramError> {
-    check_nested(program, 0)
+    check_within(program, &Limits::NONE).map(|_| ())
 }
 
-fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
+/// As [`check`], for programs that come from somewhere: they may not need more than the limits.
+///
+/// # Errors
+/// The first violation found.
+pub fn check_within(program: &Program, limits: &Limits) -> Result<Needs, ProgramError> {
+    let needs = check_nested(program, limits, 0)?;
+    limits.check(&needs)?;
+    Ok(needs)
+}
+
+fn check_nested(program: &Program, limits: &Limits, depth: usize) -> Result<Needs, ProgramError> {
+    let mut needs = Needs { memory: program.arena_bytes as u64, ..Needs::default() };
+    // What follows is proportional to what was allowed so far.
+    limits.check(&needs)?;
     for (buffer, b) in program.buffers.iter().enumerate() {
         let fault = |what| ProgramError::Buffer { buffer, name: b.name.clone(), what };
         let (offset, limit, place) = match b.place {
@@ -82,9 +108,9 @@ fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
             return Err(fault(format!("{} bytes at {offset} leave the {place} of {limit} bytes", b.bytes)));
         }
     }
-    for kernel in &program.kernels {
-        verify(kernel)?;
-    }
+    let kernels: Vec<Verified> = program.kernels.iter().map(verify).collect::<Result<_, _>>()?;
+    needs.instructions = kernels.iter().map(|k| k.instructions as u64).sum();
+    limits.check(&needs)?;
     let checker = Checker { program };
     let ports = [("input", &program.inputs), ("output", &program.outputs)];
     for (kind, port) in ports.into_iter().flat_map(|(kind, list)| list.iter().map(move |p| (kind, p))) {
@@ -102,17 +128,22 @@ fn check_nested(program: &Program, depth: usize) -> Result<(), ProgramError> {
     for (i, step) in program.steps.iter().enumerate() {
         let fault = |what| ProgramError::Step { step: i, name: step.name.clone(), what };
         checker.action(&step.action).map_err(fault)?;
+        needs.add_step(&step.action, &kernels);
         let Action::If { captures, outputs, then_branch, else_branch, .. } = &step.action else { continue };
         if depth == MAX_DEPTH {
             return Err(fault(format!("branches nest deeper than {MAX_DEPTH}")));
         }
         for (branch, nested) in [("then", then_branch), ("else", else_branch)] {
-            let within = |error| ProgramError::Branch { step: i, name: step.name.clone(), branch, error };
-            check_nested(nested, depth + 1).map_err(|e| within(Box::new(e)))?;
+            let within = |error| match error {
+                ProgramError::Limit { .. } => error,
+                _ => ProgramError::Branch { step: i, name: step.name.clone(), branch, error: Box::new(error) },
+            };
+            let nested_needs = check_nested(nested, limits, depth + 1).map_err(within)?;
             checker.branch(nested, captures, outputs).map_err(|what| fault(format!("{branch} branch: {what}")))?;
+            needs.add(&nested_needs);
         }
     }
-    Ok(())
+    Ok(needs)
 }
 
 fn check_tail(program: &Program, tail: &Tail) -> Result<(), String> {
@@ -141,25 +172,66 @@ impl Checker<'_> {
             Action::Kernel { kernel, buffers } => self.kernel(*kernel, buffers),
             Action::Gemm(gemm) => self.gemm(gemm),
             Action::Halo(halo) => self.halo(halo),
-            Action::Reference { inputs, outputs, .. } => {
-                for (buffer, ty) in inputs.iter().flatten() {
-                    self.typed(*buffer, ty)?;
-                }
-                for (buffer, ty) in outputs {
-                    self.typed(*buffer, ty)?;
-                    self.writable(*buffer)?;
-                }
-                Ok(())
-            }
+            Action::Reference { op, attrs, inputs, outputs } => self.reference(*op, attrs, inputs, outputs),
             Action::If { condition, captures, outputs, .. } => {
                 self.holds(*condition, 1)?;
                 captures.iter().try_for_each(|&b| self.bytes(b).map(|_| ()))?;
-                outputs.iter().try_for_each(|&b| self.writable(b))
+                for (i, &output) in outputs.iter().enumerate() {
+                    self.writable(output)?;
+                    captures.iter().chain([condition]).chain(&outputs[..i]).try_for_each(|&b| self.apart(output, b))?;
+                }
+                Ok(())
             }
             Action::Copy { from, to, bytes } => {
                 self.holds(*from, *bytes)?;
                 self.holds(*to, *bytes)?;
                 self.writable(*to)
+            }
+        }
+    }
+
+    /// An op is evaluated only as its own inference types it: what evaluation relies on.
+    fn reference(
+        &self,
+        op: Op,
+        attrs: &Attrs,
+        inputs: &[Option<(BufferId, TensorType)>],
+        outputs: &[(BufferId, TensorType)],
+    ) -> Result<(), String> {
+        for (buffer, ty) in inputs.iter().flatten() {
+            self.typed(*buffer, ty)?;
+        }
+        for (buffer, ty) in outputs {
+            self.typed(*buffer, ty)?;
+            self.writable(*buffer)?;
+        }
+        let values: Vec<Option<Tensor>> =
+            inputs.iter().map(|input| input.as_ref().and_then(|(buffer, ty)| self.constant(*buffer, ty))).collect();
+        let given: Vec<Option<InferInput<'_>>> = inputs
+            .iter()
+            .zip(&values)
+            .map(|(input, value)| input.as_ref().map(|(_, ty)| InferInput { ty, value: value.as_ref() }))
+            .collect();
+        let types = match op.infer(&given, &mut attrs.clone(), outputs.len()) {
+            Ok(types) => types,
+            // It is typed when its inputs are there.
+            Err(OpError::Dynamic(_)) => return Ok(()),
+            Err(e) => return Err(format!("{op}: {e}")),
+        };
+        match types.iter().zip(outputs).find(|(ty, (_, planned))| *ty != planned) {
+            Some((ty, (_, planned))) => Err(format!("{op} gives {ty}, {planned} is planned")),
+            None if types.len() < outputs.len() => Err(format!("{op} has {} outputs", types.len())),
+            None => Ok(()),
+        }
+    }
+
+    /// The value of a typed buffer, if it is constant.
+    fn constant(&self, buffer: BufferId, ty: &TensorType) -> Option<Tensor> {
+        match self.program.buffers.get(buffer.0 as usize)?.place {
+            Place::Arena(_) => None,
+            Place::Constant(offset) => {
+                let bytes = self.program.constants.slice(offset..offset + ty.bytes());
+                Tensor::from_bytes(ty.clone(), bytes).ok()
             }
         }
     }
@@ -193,7 +265,12 @@ impl Checker<'_> {
     fn gemm(&self, gemm: &Gemm) -> Result<(), String> {
         let Gemm { batch, m, n, k, a, b, c, im2col } = gemm;
         self.writable(c.buffer)?;
+        self.apart(c.buffer, a.buffer)?;
+        self.apart(c.buffer, b.buffer)?;
         self.matrix("c", c, [*batch, *m, *n])?;
+        if !injective([(*batch, c.batch), (*m, c.row), (*n, c.column)]) {
+            return Err("elements of matrix c share their places".into());
+        }
         self.matrix("b", b, [*batch, *k, *n])?;
         match im2col {
             None => self.matrix("a", a, [*batch, *m, *k]),
@@ -202,15 +279,15 @@ impl Checker<'_> {
     }
 
     fn matrix(&self, name: &str, x: &Matrix, sizes: [usize; 3]) -> Result<(), String> {
-        if sizes.contains(&0) {
-            return self.bytes(x.buffer).map(|_| ());
-        }
         let strides = [x.batch, x.row, x.column];
         let last = sizes.iter().zip(strides).try_fold(x.offset, |at, (size, stride)| {
-            (size - 1).checked_mul(stride).and_then(|reach| at.checked_add(reach))
+            size.saturating_sub(1).checked_mul(stride).and_then(|reach| at.checked_add(reach))
         });
         let bytes = last.and_then(|at| at.checked_add(1)).and_then(|n| n.checked_mul(size_of::<f32>()));
         let bytes = bytes.ok_or_else(|| format!("matrix {name} is larger than memory"))?;
+        if sizes.contains(&0) {
+            return self.bytes(x.buffer).map(|_| ());
+        }
         self.holds(x.buffer, bytes).map_err(|what| format!("matrix {name}: {what}"))
     }
 
@@ -261,9 +338,10 @@ impl Checker<'_> {
     }
 
     fn typed(&self, buffer: BufferId, ty: &TensorType) -> Result<(), String> {
-        let bytes = ty.shape.iter().try_fold(ty.dtype.size(), |n, &d| n.checked_mul(d));
-        let bytes = bytes.ok_or_else(|| format!("{ty} is larger than memory"))?;
-        self.holds(buffer, bytes).map_err(|what| format!("{ty}: {what}"))
+        if !ty.fits_memory() {
+            return Err(format!("{ty} is larger than memory"));
+        }
+        self.holds(buffer, ty.bytes()).map_err(|what| format!("{ty}: {what}"))
     }
 
     fn holds(&self, buffer: BufferId, bytes: usize) -> Result<(), String> {
@@ -281,6 +359,23 @@ impl Checker<'_> {
         found.map(|b| b.bytes).ok_or_else(|| format!("buffer {} is not there; there are {}", buffer.0, buffers.len()))
     }
 
+    /// Whether two buffers have no byte in common.
+    fn apart(&self, a: BufferId, b: BufferId) -> Result<(), String> {
+        let span = |id: BufferId| -> Result<_, String> {
+            let bytes = self.bytes(id)?;
+            Ok(match self.program.buffers[id.0 as usize].place {
+                Place::Arena(offset) => Some(offset..offset + bytes),
+                Place::Constant(_) => None,
+            })
+        };
+        match (span(a)?, span(b)?) {
+            (Some(x), Some(y)) if x.start < y.end && y.start < x.end => {
+                Err(format!("buffers {} and {} overlap, one is written while the other is read", a.0, b.0))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn writable(&self, buffer: BufferId) -> Result<(), String> {
         self.bytes(buffer)?;
         match self.program.buffers[buffer.0 as usize].place {
@@ -288,4 +383,16 @@ impl Checker<'_> {
             Place::Constant(_) => Err(format!("writes to buffer {}, which is constant", buffer.0)),
         }
     }
+}
+
+/// Whether no two indices of these `(size, stride)` axes name the same element, as far as sorted strides show it.
+fn injective(axes: [(usize, usize); 3]) -> bool {
+    let mut axes: Vec<(usize, usize)> = axes.into_iter().filter(|&(size, _)| size > 1).collect();
+    axes.sort_by_key(|&(_, stride)| stride);
+    let mut reach = 0usize;
+    axes.into_iter().all(|(size, stride)| {
+        let apart = stride > reach;
+        reach = reach.saturating_add((size - 1).saturating_mul(stride));
+        apart
+    })
 }

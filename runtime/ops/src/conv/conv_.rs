@@ -74,7 +74,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 /// Multiply-accumulates of a convolution.
 pub(crate) fn macs(inputs: &[Option<&TensorType>], outputs: &[TensorType], _: &Attrs) -> u64 {
     let per_output: usize = inputs.get(1).copied().flatten().map_or(0, |w| w.shape[1..].iter().product());
-    outputs.iter().map(|o| o.elements() as u64).sum::<u64>() * per_output as u64
+    outputs.iter().map(|o| o.elements() as u64).sum::<u64>().saturating_mul(per_output as u64)
 }
 
 /// Convolves `x` (as `[n, c, spatial…]` rows of `A`) with `w`, starting every sum at `start(channel)`.

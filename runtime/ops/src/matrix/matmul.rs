@@ -30,7 +30,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 /// Multiply-accumulates of a product.
 pub(crate) fn macs(inputs: &[Option<&TensorType>], outputs: &[TensorType], _: &Attrs) -> u64 {
     let k = inputs.first().copied().flatten().and_then(|a| a.shape.last().copied()).unwrap_or(0);
-    outputs.iter().map(|o| o.elements() as u64).sum::<u64>() * k as u64
+    outputs.iter().map(|o| o.elements() as u64).sum::<u64>().saturating_mul(k as u64)
 }
 
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
