@@ -2,37 +2,12 @@
 
 use crate::failure::Failure;
 use crate::half_npy;
-use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, WriteNpyExt};
-use qcc_tensor::{DType, Element, Tensor};
+use crate::npy;
+use ndarray_npy::{NpzWriter, WriteNpyExt};
+use qcc_tensor::{DType, Tensor};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek};
 use std::path::Path;
-
-/// Calls `$body` with `$t` set to each element type that numpy files can hold, until one returns `Some`.
-macro_rules! try_types {
-    ($t:ident => $body:expr) => {{
-        macro_rules! attempt {
-            ($ty:ty) => {{
-                type $t = $ty;
-                if let Some(found) = $body {
-                    return found;
-                }
-            }};
-        }
-        attempt!(f32);
-        attempt!(u8);
-        attempt!(i64);
-        attempt!(i8);
-        attempt!(i32);
-        attempt!(f64);
-        attempt!(bool);
-        attempt!(i16);
-        attempt!(u16);
-        attempt!(u32);
-        attempt!(u64);
-    }};
-}
 
 macro_rules! by_dtype {
     ($dtype:expr, $t:ident => $body:expr, $other:expr) => {
@@ -86,10 +61,6 @@ macro_rules! by_dtype {
     };
 }
 
-fn tensor<T: Element>(array: ArrayD<T>) -> Tensor {
-    Tensor::new(array.shape().to_vec(), array.iter().copied().collect())
-}
-
 /// Reads a `.npy` file, or a `.pb` file with an ONNX tensor.
 ///
 /// # Errors
@@ -101,17 +72,9 @@ pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
         let read = qcc_onnx::read_tensor(bytes.into(), &format!("`{}`", path.display()));
         return read.map_err(|e| Failure::Diagnostics(vec![e]));
     }
-    let mut file = BufReader::new(File::open(path).map_err(|e| fail(&e))?);
-    try_types!(T => {
-        file.rewind().map_err(|e| fail(&e))?;
-        match ArrayD::<T>::read_npy(&mut file) {
-            Ok(array) => Some(Ok(tensor(array))),
-            Err(ReadNpyError::WrongDescriptor(_)) => None,
-            Err(e) => Some(Err(fail(&e))),
-        }
-    });
-    let half = std::fs::read(path).map_err(|e| fail(&e))?;
-    half_npy::read(&half).ok_or_else(|| fail(&"its element type is not supported"))
+    let file = File::open(path).map_err(|e| fail(&e))?;
+    let length = file.metadata().map_err(|e| fail(&e))?.len();
+    npy::read(&mut BufReader::new(file), length).map_err(|e| fail(&e))
 }
 
 /// Reads all arrays of a `.npz` file, compressed or not, in the order of the file.
@@ -130,24 +93,16 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
 /// As [`read_npy`].
 pub fn npz(bytes: impl Read + Seek, name: &str) -> Result<Vec<(String, Tensor)>, Failure> {
     let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{name}`: {e}"));
-    let mut npz = NpzReader::new(bytes).map_err(|e| fail(&e))?;
-    let names = npz.names().map_err(|e| fail(&e))?;
-    names
-        .into_iter()
-        .map(|name| {
-            let array = read_member(&mut npz, &name).map_err(|e| fail(&format!("array `{name}`: {e}")))?;
-            Ok((name.trim_end_matches(".npy").to_string(), array))
-        })
-        .collect()
-}
-
-fn read_member(npz: &mut NpzReader<impl Read + Seek>, name: &str) -> Result<Tensor, String> {
-    try_types!(T => match npz.by_name::<ndarray::OwnedRepr<T>, IxDyn>(name) {
-        Ok(array) => Some(Ok(tensor(array))),
-        Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => None,
-        Err(e) => Some(Err(e.to_string())),
-    });
-    Err("its element type is not supported".into())
+    let mut archive = zip::ZipArchive::new(bytes).map_err(|e| fail(&e))?;
+    let mut arrays = Vec::with_capacity(archive.len());
+    for i in 0..archive.len() {
+        let mut member = archive.by_index(i).map_err(|e| fail(&e))?;
+        let name = member.name().trim_end_matches(".npy").to_string();
+        let length = member.size();
+        let array = npy::read(&mut member, length).map_err(|e| fail(&format!("array `{name}`: {e}")))?;
+        arrays.push((name, array));
+    }
+    Ok(arrays)
 }
 
 /// Writes a tensor to `STEM.npy`, or, where numpy does not have the element type, to `STEM.pb` as an ONNX tensor.
