@@ -62,13 +62,28 @@ pub fn bind(graph: &Graph, bindings: &Bindings) -> Result<Graph, Vec<Diagnostic>
     }
     for ((name, _), used) in bindings.dims.iter().zip(used_dims) {
         if !used {
-            errors.push(Diagnostic::error(
-                "unknown-dimension",
-                format!("no input has a dimension called `{name}` to bind"),
-            ));
+            let message = format!("no input has a dimension called `{name}` to bind");
+            errors.push(Diagnostic::error("unknown-dimension", message).help(open_dimensions(graph)));
         }
     }
     if errors.is_empty() { Ok(out) } else { Err(errors) }
+}
+
+/// Which dimensions there are to bind.
+fn open_dimensions(graph: &Graph) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for dim in graph.inputs().iter().flat_map(|&id| graph.input(id).dims.iter().flatten()) {
+        if let Dim::Symbol(name) = dim
+            && !names.contains(&name.as_str())
+        {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        "the model leaves no dimension open".into()
+    } else {
+        format!("open are: {}", names.join(", "))
+    }
 }
 
 fn bind_dim(
