@@ -5,21 +5,30 @@ use qcc_tensor::{DType, Tensor, TensorType};
 /// Wide integers stay within this bound: they are shapes, axes, biases.
 const WIDE: u64 = 1000;
 
+/// Distance of the states of a generator.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Spreads the bits of a number (the finaliser of splitmix64).
+pub(crate) fn mix(x: u64) -> u64 {
+    let mut z = x.wrapping_add(STEP);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// A generator of numbers (splitmix64).
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// A generator for a seed.
+    /// A generator for a seed. The state walks in steps of one constant, so a seed must not be a step itself: it is mixed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x517c_c1b7_2722_0a95))
+        Self(mix(seed))
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let next = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        next
     }
 
     /// In [0, 1).
@@ -50,5 +59,22 @@ impl Random {
     fn fill(&mut self, ty: &TensorType, one: impl Fn(&mut Self, DType) -> f64) -> Tensor {
         let data: Vec<f64> = (0..ty.elements()).map(|_| one(self, ty.dtype)).collect();
         Tensor::from_f64(ty.dtype, ty.shape.iter().copied(), &data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    #[test]
+    fn no_seed_repeats_the_numbers_of_another_one() {
+        let first = |seed: u64| -> Vec<u64> {
+            let mut random = Random::new(seed);
+            (0..64).map(|_| random.next()).collect()
+        };
+        let mut all: Vec<u64> = (0..64).flat_map(first).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 64 * 64);
     }
 }

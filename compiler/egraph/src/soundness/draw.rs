@@ -4,6 +4,7 @@
 //! therefore be generated again with one decision changed and the others kept, which is how guards are satisfied and how
 //! failures shrink. Decision 0 is always the simplest one.
 
+pub(crate) use crate::random::mix;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 
@@ -69,14 +70,6 @@ impl<'a> Draw<'a> {
         (self.place, what).hash(&mut hasher);
         mix(hasher.finish())
     }
-}
-
-/// Spreads the bits of a number (the finaliser of splitmix64).
-pub(crate) fn mix(x: u64) -> u64 {
-    let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// The seed of a rule: its name decides.
