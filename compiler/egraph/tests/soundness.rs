@@ -1,4 +1,5 @@
-//! Every standard rule is sound on generated graphs. `RULE=words` tries the rules whose name contains the words.
+//! Every standard rule is sound on generated graphs. `RULE=words` tries the rules whose name contains the words, `CASES=N`
+//! each on another number of graphs than the usual one.
 
 mod files;
 
@@ -13,6 +14,8 @@ fn every_standard_rule_is_sound() {
     let rules = files::standard();
     let only = std::env::var("RULE").ok();
     let wanted: Vec<_> = rules.rules.iter().filter(|r| only.as_ref().is_none_or(|o| r.name.contains(o))).collect();
+    let cases = std::env::var("CASES").ok().map_or(Effort::default().cases, |n| n.parse().expect("a number"));
+    let effort = Effort { cases, ..Effort::default() };
     let next = AtomicUsize::new(0);
     let found: Mutex<Vec<(usize, Soundness, f64)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -22,7 +25,7 @@ fn every_standard_rule_is_sound() {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let Some(rule) = wanted.get(i).or(Some(rule)).filter(|_| i < wanted.len()) else { break };
                     let begin = Instant::now();
-                    let one = check(&rules, rule, Effort::default());
+                    let one = check(&rules, rule, effort);
                     found.lock().expect("no panic").push((i, one, begin.elapsed().as_secs_f64()));
                 }
             });

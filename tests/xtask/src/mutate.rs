@@ -1,4 +1,4 @@
-//! `cargo xtask mutate`: all mutants of the standard rules.
+//! `cargo xtask mutate [WORDS]`: all mutants of the standard rules, or of those whose name contains the words.
 
 use anyhow::{Context, ensure};
 use std::path::Path;
@@ -10,7 +10,11 @@ use std::process::Command;
 /// A survivor that `survivors.txt` does not explain, too few mutants, or too few that are killed.
 pub fn all(root: &Path) -> anyhow::Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let status = Command::new(cargo)
+    let mut tests = Command::new(cargo);
+    if let Some(rules) = std::env::args().nth(2) {
+        tests.env("RULE", rules);
+    }
+    let status = tests
         .args(["test", "--release", "-p", "qcc-egraph", "--test", "mutation", "--", "--nocapture"])
         .env("MUTANTS", "all")
         .current_dir(root)

@@ -66,7 +66,7 @@ impl<'a, 'b> Evaluator<'a, 'b> {
             }
             OpId::Const(c) => {
                 let value = self.instance.egraph.analysis.tables.get_constant(c).clone();
-                vec![self.read(value)]
+                vec![if is_exact_number(&value) { value } else { self.read(value) }]
             }
             OpId::Proj(i) => {
                 let tuple = self.values(node.children[0], acc, body)?;
@@ -164,6 +164,13 @@ impl<'a, 'b> Evaluator<'a, 'b> {
         let own = egraph[id].iter().find(|n| matches!(n.op, OpId::Call(_) | OpId::Proj(_) | OpId::Input(_)));
         own.cloned().ok_or_else(|| OpError::invalid("an empty class"))
     }
+}
+
+/// Whether a constant is one number that no rounding brought about, such as a two as an exponent: a number near it means something
+/// else.
+fn is_exact_number(constant: &Tensor) -> bool {
+    let values = constant.to_f64_vec();
+    values.first().is_some_and(|first| (first * 1024.0).fract() == 0.0 && values.iter().all(|v| v == first))
 }
 
 /// Whether a rule writes a number that single precision rounds, such as a tenth.

@@ -57,7 +57,7 @@ pub struct Mismatch {
     pub(crate) size: usize,
 }
 
-/// Applies a rule to a case and compares.
+/// Applies a rule to a case and compares. `ways` is a seed for the alternatives of guards along which the case shall lie.
 pub(crate) fn examine(
     rule: &Rule,
     bare: &Rule,
@@ -65,6 +65,7 @@ pub(crate) fn examine(
     case: &Case,
     pins: &mut Pins,
     seed: u64,
+    ways: Option<u64>,
 ) -> Outcome {
     let mut egraph = EGraph::new(Facts::default());
     let Ok(ids) = case.encode(&mut egraph) else { return Outcome::NoMatch };
@@ -79,7 +80,7 @@ pub(crate) fn examine(
     );
     let mut outcome = Outcome::NoMatch;
     for bindings in found.matches {
-        let next = one_match(rule, case, &mut egraph, bindings, pins, seed);
+        let next = one_match(rule, case, &mut egraph, bindings, pins, (seed, ways));
         let better = !matches!(next, Outcome::Guard(..) | Outcome::NoMatch) || matches!(outcome, Outcome::NoMatch);
         if better {
             let done = matches!(next, Outcome::Differs(_));
@@ -94,7 +95,14 @@ pub(crate) fn examine(
     outcome
 }
 
-fn one_match(rule: &Rule, case: &Case, egraph: &mut EGraph, bindings: Bindings, pins: &mut Pins, seed: u64) -> Outcome {
+fn one_match(
+    rule: &Rule,
+    case: &Case,
+    egraph: &mut EGraph,
+    bindings: Bindings,
+    pins: &mut Pins,
+    (seed, ways): (u64, Option<u64>),
+) -> Outcome {
     let mut instance = Instance::new(egraph, rule, bindings);
     let mut failed: Option<(String, bool)> = None;
     let before = pins.clone();
@@ -106,6 +114,19 @@ fn one_match(rule: &Rule, case: &Case, egraph: &mut EGraph, bindings: Bindings, 
         if !held {
             failed.get_or_insert_with(|| (guard.reason.clone(), false));
             Solver { instance: &mut instance, rule, pins, draw: &mut draw }.satisfy(&guard.condition, true);
+        }
+    }
+    if failed.is_none()
+        && let Some(seed) = ways
+    {
+        let mut ways = Draw::new(mix(seed ^ 55), &none);
+        for (i, guard) in rule.guards.iter().enumerate() {
+            draw.enter(1, i);
+            ways.enter(1, i);
+            let mut solver = Solver { instance: &mut instance, rule, pins, draw: &mut draw };
+            if !solver.satisfy_one_way(&guard.condition, true, &mut ways, 1) {
+                failed.get_or_insert_with(|| (guard.reason.clone(), false));
+            }
         }
     }
     if let Some((reason, _)) = failed {

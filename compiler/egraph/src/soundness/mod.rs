@@ -35,6 +35,9 @@ use std::collections::BTreeMap;
 /// How often a case is built again, with what its guards demanded, before it is given up.
 const REPAIRS: u64 = 24;
 
+/// So often a case is built again for one way through the alternatives of its guards; afterwards any way will do.
+const STEERED: u64 = 12;
+
 /// How often a case is begun anew because nothing could be demanded of it.
 const RESTARTS: usize = 8;
 
@@ -166,7 +169,10 @@ impl Prober<'_> {
             let (case, draw) = generate::generate(self.rule, &pins, Draw::new(salt, forced));
             made = draw.made;
             let outcome = match &case {
-                Ok(case) => examine(self.rule, &self.bare, &self.rules.commutative, case, &mut pins, mix(seed ^ i)),
+                Ok(case) => {
+                    let ways = (i < STEERED).then_some(seed);
+                    examine(self.rule, &self.bare, &self.rules.commutative, case, &mut pins, mix(seed ^ i), ways)
+                }
                 Err(why) => Outcome::Refused(why.clone()),
             };
             match &outcome {

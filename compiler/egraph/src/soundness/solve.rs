@@ -57,6 +57,35 @@ impl Solver<'_, '_, '_, '_> {
         false
     }
 
+    /// The same along one way through the alternatives of a condition: of `a or b` the first alone is to hold, the second alone, or
+    /// either. Left to chance, the alternative that is met most easily would be the only one that is ever tried.
+    pub(crate) fn satisfy_one_way(&mut self, condition: &Meta, wanted: bool, ways: &mut Draw<'_>, at: usize) -> bool {
+        match condition {
+            Meta::Not(inner) => self.satisfy_one_way(inner, !wanted, ways, at),
+            Meta::Binary(op @ (MetaOp::And | MetaOp::Or), a, b) => {
+                let both = (*op == MetaOp::And) == wanted;
+                let way = if both { 0 } else { ways.pick(&format!("way {at}"), 3) };
+                match (both, way) {
+                    (true, _) => {
+                        // The second is often meaningless before the first holds.
+                        self.satisfy_one_way(a, wanted, ways, 2 * at)
+                            && self.satisfy_one_way(b, wanted, ways, 2 * at + 1)
+                    }
+                    (false, 1) => {
+                        self.satisfy_one_way(a, wanted, ways, 2 * at)
+                            && self.satisfy_one_way(b, !wanted, ways, 2 * at + 1)
+                    }
+                    (false, 2) => {
+                        self.satisfy_one_way(a, !wanted, ways, 2 * at)
+                            && self.satisfy_one_way(b, wanted, ways, 2 * at + 1)
+                    }
+                    (false, _) => self.satisfy(condition, wanted),
+                }
+            }
+            _ => self.satisfy(condition, wanted),
+        }
+    }
+
     fn demand(&mut self, condition: &Meta, wanted: bool) {
         match condition {
             Meta::Not(inner) => self.demand(inner, !wanted),

@@ -1,20 +1,28 @@
 //! `qcc rules check`.
 
+use super::evidence::{self, Evidence};
 use super::rules::Files;
 use qcc::failure::Failure;
 use qcc_diag::{Diagnostic, Severity, SourceMap};
 use serde_json::{Value, json};
 
-/// Check rule files: syntax, names, attributes, contracts; every error of every file is reported
+/// Check rule files: syntax, names, attributes, contracts; then compare both sides of every rule on generated graphs
+///
+/// Every error of every file is reported. A rule whose sides differ by more than its contract allows is printed with a
+/// small graph and the values of both sides; a rule that no generated graph satisfies has not passed.
 ///
 /// Examples:
 ///   qcc rules check my.rules
+///   qcc rules check --cases 5000 my.rules          more generated graphs for each rule
+///   qcc rules check --no-soundness my.rules        the language alone
 ///   qcc rules check --json my.rules                for programs: file, line, column, message, help
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Check {
     #[command(flatten)]
     files: Files,
+    #[command(flatten)]
+    evidence: Evidence,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,14 +44,25 @@ impl Check {
                 }
                 Err(_) => (0, 0, Vec::new()),
             };
-            println!("{:#}", json!({ "rules": count, "files": files, "diagnostics": found }));
-            return compiled.map(|_| ());
+            let evidence = match &compiled {
+                Ok((rules, _)) => self.evidence.gather(rules, &self.files.modules(rules)),
+                Err(_) => Vec::new(),
+            };
+            let soundness = evidence::as_json(&evidence);
+            println!(
+                "{:#}",
+                json!({ "rules": count, "files": files, "diagnostics": found, "soundness": soundness })
+            );
+            let judged = evidence::judged(&evidence);
+            return compiled.map(|_| ()).and(judged);
         }
         let rules = self.files.told(compiled?);
         let modules = self.files.modules(&rules);
         let count = rules.rules.iter().filter(|r| modules.contains(&r.module)).count();
         println!("{count} rules in {} files are sound in form", modules.len());
-        Ok(())
+        let found = self.evidence.gather(&rules, &modules);
+        print!("{}", evidence::told(&found, &rules));
+        evidence::judged(&found)
     }
 }
 

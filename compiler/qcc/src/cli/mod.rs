@@ -6,6 +6,7 @@ mod calibrate;
 mod check;
 mod compile;
 mod completions;
+mod evidence;
 mod explain;
 mod fmt;
 mod inspect;

@@ -15,6 +15,13 @@ pub fn samples(count: usize) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// A bar over rules.
+pub fn rules(count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("checking rules {bar:30} {pos}/{len}, {eta} left");
+    ProgressBar::with_draw_target(Some(count as u64), target())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
 /// A line that names the step under way.
 pub fn steps() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target());

@@ -1,5 +1,6 @@
 //! `qcc rules`.
 
+use super::evidence::{self, Evidence};
 use qcc::failure::Failure;
 use qcc::standard_rules::{self, Selection, Standard};
 use qcc_diag::{Diagnostic, SourceMap};
@@ -11,16 +12,27 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Subcommand)]
 pub enum Rules {
     Check(super::check::Check),
-    /// Run the `test` blocks of rule files, together with the standard rules
+    /// Run the `test` blocks of rule files, together with the standard rules, and try every rule on generated graphs
     ///
     /// Examples:
     ///   qcc rules test                                 the standard rules
     ///   qcc rules test my.rules
+    ///   qcc rules test --cases 5000 my.rules           more generated graphs for each rule
+    ///   qcc rules test --no-soundness my.rules         the `test` blocks alone
     #[command(verbatim_doc_comment)]
-    Test(Files),
+    Test(Test),
     List(super::list::List),
     Fmt(super::fmt::Fmt),
     Profile(super::rule_profile::Profile),
+}
+
+/// Arguments of `qcc rules test`.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    evidence: Evidence,
 }
 
 /// Rule files of a command.
@@ -69,7 +81,7 @@ impl Rules {
     pub fn execute(&self) -> Result<(), Failure> {
         match self {
             Rules::Check(command) => command.execute(),
-            Rules::Test(files) => test(files),
+            Rules::Test(command) => test(command),
             Rules::List(command) => command.execute(),
             Rules::Fmt(command) => command.execute(),
             Rules::Profile(profile) => profile.execute(),
@@ -77,7 +89,7 @@ impl Rules {
     }
 }
 
-fn test(files: &Files) -> Result<(), Failure> {
+fn test(Test { files, evidence }: &Test) -> Result<(), Failure> {
     let rules = files.compile()?;
     let modules = files.modules(&rules);
     let tests: Vec<_> = rules.tests.iter().filter(|t| modules.contains(&t.module)).collect();
@@ -97,8 +109,13 @@ fn test(files: &Files) -> Result<(), Failure> {
     for rule in rules.rules.iter().filter(|r| modules.contains(&r.module) && !r.reverse) {
         report_coverage(rule, &rules);
     }
+    let found = evidence.gather(&rules, &modules);
     println!("\n{} tests, {failed} failed", tests.len());
-    if failed > 0 { Err(Failure::Check(format!("{failed} of {} rule tests failed", tests.len()))) } else { Ok(()) }
+    print!("{}", evidence::told(&found, &rules));
+    if failed > 0 {
+        return Err(Failure::Check(format!("{failed} of {} rule tests failed", tests.len())));
+    }
+    evidence::judged(&found)
 }
 
 /// Says which of the two kinds of test a rule lacks. A rule without guards has no near miss of its own; a guard on the
@@ -117,6 +134,6 @@ fn report_coverage(rule: &Rule, rules: &RuleSet) {
     }
 }
 
-fn place(sources: &SourceMap, span: qcc_diag::Span) -> String {
+pub(super) fn place(sources: &SourceMap, span: qcc_diag::Span) -> String {
     format!("{}:{}", sources.name(span.file), sources.line_column(span).0)
 }
