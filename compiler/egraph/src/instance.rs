@@ -27,6 +27,8 @@ pub(crate) struct Instance<'a> {
     nodes: Vec<(Node, Data)>,
     known: FxHashMap<Node, Id>,
     lets: BTreeMap<VarId, Option<Id>>,
+    /// Whether a number, list or attribute of a right side could not be computed.
+    pub(crate) incomputable: bool,
     /// Every node that was asked for, known or planned, if the history is kept.
     built: Option<Vec<(Id, Node)>>,
 }
@@ -45,7 +47,7 @@ impl<'a> Instance<'a> {
     pub(crate) fn new(egraph: &'a mut EGraph, rule: &'a Rule, bindings: Bindings) -> Self {
         let (nodes, known, lets) = (Vec::new(), FxHashMap::default(), BTreeMap::new());
         let built = egraph.analysis.history.is_some().then(Vec::new);
-        Self { egraph, rule, bindings, nodes, known, lets, built }
+        Self { egraph, rule, bindings, nodes, known, lets, incomputable: false, built }
     }
 
     /// Facts of a class or of a planned node.
@@ -141,12 +143,12 @@ impl<'a> Instance<'a> {
         match expr {
             Expr::Var(var) => self.variable(*var, place),
             Expr::Number(meta) => {
-                let value = meta::number(&meta::eval(self, meta)?)?;
+                let value = meta::number(&self.computed(meta)?)?;
                 Ok(Some(self.constant(Tensor::from_f64(number.unwrap_or(DType::F32), [], &[value]))))
             }
             Expr::Constant { value, dtype } => {
-                let V::DType(dtype) = meta::eval(self, dtype)? else { return Err("not an element type".into()) };
-                let tensor = match meta::eval(self, value)? {
+                let V::DType(dtype) = self.computed(dtype)? else { return Err("not an element type".into()) };
+                let tensor = match self.computed(value)? {
                     V::List(items) => {
                         let data: Vec<f64> = items.iter().map(meta::number).collect::<Result<_, _>>()?;
                         Tensor::from_f64(dtype, [data.len()], &data)
@@ -157,7 +159,7 @@ impl<'a> Instance<'a> {
             }
             Expr::Reshape(inner, shape) => {
                 let Some(inner) = self.term(inner, place, number)? else { return Ok(None) };
-                let shape = meta::ints(&meta::eval(self, shape)?)?;
+                let shape = meta::ints(&self.computed(shape)?)?;
                 self.reshape(inner, &shape).map(Some)
             }
             Expr::Folded(var) => {
@@ -285,8 +287,15 @@ impl<'a> Instance<'a> {
         Ok(attrs)
     }
 
+    /// A number, list or attribute of a right side.
+    fn computed(&mut self, meta: &Meta) -> Result<V, String> {
+        let value = meta::eval(self, meta);
+        self.incomputable |= value.is_err();
+        value
+    }
+
     fn attribute(&mut self, kind: AttrKind, value: &Meta) -> Result<Option<AttrValue>, String> {
-        let value = meta::eval(self, value)?;
+        let value = self.computed(value)?;
         if value == V::NoAttribute {
             return Ok(None);
         }

@@ -443,6 +443,10 @@ fn along(axis: Meta, rank: Meta) -> Meta {
     if let (Meta::Int(axis @ 0..8), Meta::Int(rank @ 0..=8)) = (&axis, &rank) {
         return Meta::List((0..*rank).map(|i| Meta::Int(if i == *axis { -1 } else { 1 })).collect());
     }
-    let behind = minus(minus(rank, Meta::Int(1)), axis.clone());
-    join(ones(axis), join(Meta::List(vec![Meta::Int(-1)]), ones(behind)))
+    let vector = Meta::List(vec![Meta::Int(-1)]);
+    let others = minus(rank, Meta::Int(1));
+    if axis == Meta::Int(0) {
+        return join(vector, ones(others));
+    }
+    join(ones(axis.clone()), join(vector, ones(minus(others, axis))))
 }

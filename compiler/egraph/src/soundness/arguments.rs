@@ -321,8 +321,12 @@ fn weights(call: &Partial<'_>, x: &TensorType, dtypes: Vec<DType>, draw: &mut Dr
     let rank = x.rank().max(3);
     let channels = x.shape.get(if call.channels_last() { rank - 1 } else { 1 }).copied().unwrap_or(1);
     let group = call.attrs.int("group").unwrap_or(1).max(1) as usize;
-    let mut shape = vec![group * draw.one_of("outputs", &[1, 2, 3]), channels / group];
-    let point = draw.rarely("1x1", 3);
+    let outputs = match draw.coincidence() {
+        Some(size) if draw.pick("as many", 4) > 0 => size.next_multiple_of(group),
+        _ => group * draw.one_of("outputs", &[1, 2, 3]),
+    };
+    let mut shape = vec![outputs, channels / group];
+    let point = draw.rarely("1x1", 3) || draw.coincidence().is_some_and(|_| draw.pick("point", 3) > 0);
     for i in 2..rank {
         let size = x.shape.get(if call.channels_last() { i - 1 } else { i }).copied().unwrap_or(1);
         shape.push(if point { 1 } else { draw.one_of(&format!("kernel {i}"), &[1, 2, 3]).min(size.max(1)) });
@@ -344,9 +348,14 @@ fn per_output(draw: &mut Draw<'_>, codes: Option<&TensorType>, count: usize) -> 
     if draw.rarely("asymmetric", 2) { want } else { want.with(Content::List(vec![0.0])) }
 }
 
+/// The number of columns of a matrix.
+fn columns_drawn(draw: &mut Draw<'_>) -> usize {
+    draw.coincidence().unwrap_or_else(|| draw.one_of("columns", &[2, 1, 3, 4]))
+}
+
 fn right(x: &TensorType, draw: &mut Draw<'_>) -> Vec<usize> {
     let inner = x.shape.last().copied().unwrap_or(1);
-    let columns = draw.one_of("columns", &[2, 1, 3, 4]);
+    let columns = columns_drawn(draw);
     match draw.pick("right", 6) {
         0..=2 => vec![inner, columns],
         3 => vec![inner],
@@ -362,7 +371,7 @@ fn right(x: &TensorType, draw: &mut Draw<'_>) -> Vec<usize> {
 fn gemm_right(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
     let at = usize::from(call.attrs.int("transA") != Some(1));
     let inner = x.shape.get(at).copied().unwrap_or(1);
-    let columns = draw.one_of("columns", &[2, 1, 3, 4]);
+    let columns = columns_drawn(draw);
     let shape = if call.attrs.int("transB") == Some(1) { [columns, inner] } else { [inner, columns] };
     Want::exactly(x.dtype, shape)
 }

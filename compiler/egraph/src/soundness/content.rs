@@ -107,6 +107,8 @@ fn scale(style: Style, i: usize, bits: u64, dtype: DType) -> f64 {
         (Style::Count, _) => 1.0 / (1 << (i % 4)) as f64,
         (Style::Special, 0) if !narrow => (2.0f64).powi((mix(bits) % 40) as i32 - 24),
         (_, 0) => (2.0f64).powi((mix(bits) % 7) as i32 - 5),
+        // Quotients of short decimals are short: results lie half-way between two codes, and on either side of it after rounding.
+        (_, 1) => ((mix(bits) % 9) + 1) as f64 * if bits.is_multiple_of(2) { 0.1 } else { 0.01 },
         _ => 0.003 + unit(mix(bits)) * if bits.is_multiple_of(2) { 0.1 } else { 1.5 },
     }
 }

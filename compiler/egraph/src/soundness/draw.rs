@@ -38,6 +38,16 @@ impl<'a> Draw<'a> {
         self.place = place;
     }
 
+    /// The size of nearly all axes of a case in which sizes coincide: channels with rows, rows with batches. A rule that takes one axis for
+    /// another is right wherever the sizes tell them apart, because nothing else has a type. Most cases have none.
+    pub(crate) fn coincidence(&mut self) -> Option<usize> {
+        let here = self.place;
+        self.place = 0;
+        let size = [None, None, None, None, Some(2), Some(3)][self.pick("coincidence", 6)];
+        self.place = here;
+        size
+    }
+
     /// One of `n` choices.
     pub(crate) fn pick(&mut self, what: &str, n: usize) -> usize {
         let name = self.name(what);

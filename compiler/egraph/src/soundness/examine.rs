@@ -133,13 +133,23 @@ fn one_match(
         return Outcome::Guard(reason, *pins != before);
     }
     let mut results = Vec::new();
-    for i in 0..rule.results.len() {
+    let roots = instance.bindings.roots.clone();
+    instance.incomputable = false;
+    for (i, &left) in roots.iter().enumerate() {
         match instance.result(i) {
             Ok(id) => results.push(id),
+            Err(why) if instance.incomputable => {
+                let inputs = inputs(case, Style::Usual, mix(seed ^ 1));
+                return Outcome::Differs(Box::new(Mismatch {
+                    what: format!("the guards hold, but the right side cannot be computed: {why}"),
+                    left: show::term(&instance, left, &inputs, None),
+                    right: String::new(),
+                    size: case.terms.len(),
+                }));
+            }
             Err(why) => return Outcome::Refused(why),
         }
     }
-    let roots = instance.bindings.roots.clone();
     let mut compared = false;
     let styles = [Style::Usual, STYLES[(mix(seed) % STYLES.len() as u64) as usize]];
     let run_time = case.outer.is_some() || case.terms.iter().any(|t| matches!(t, Term::Input(..)));

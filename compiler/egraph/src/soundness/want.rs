@@ -83,6 +83,9 @@ impl Want {
         let mut ranks: Vec<usize> = (least..=most.max(least)).collect();
         ranks.sort_by_key(|&r| r.abs_diff(2.max(least)));
         let rank = draw.one_of("rank", &ranks).min(MOST_AXES);
+        if let Some(size) = draw.coincidence() {
+            return (0..rank).map(|i| if draw.rarely(&format!("one {i}"), 4) { 1 } else { size }).collect();
+        }
         let mut shape: Vec<usize> = (0..rank).map(|i| draw.one_of(&format!("size {i}"), &SIZES)).collect();
         // Spatial axes carry windows: they are larger.
         if least >= 3 {

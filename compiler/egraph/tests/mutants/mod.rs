@@ -4,7 +4,7 @@ use qcc_dsl::{
     ArgExpr, ArgPattern, AttrMatch, Builtin, Contract, Expr, Meta, MetaOp, OpMatch, OpPattern, OpRef, Pattern, Rule,
     VarId, VarKind,
 };
-use qcc_ops::{Arity, AttrValue};
+use qcc_ops::{Arity, AttrValue, Default, Op};
 use qcc_tensor::DType;
 
 /// A wrong version of a rule with what was done to it.
@@ -23,9 +23,10 @@ pub fn mutants(rule: &Rule) -> Vec<Mutant> {
     patterns(rule, &mut found);
     terms(rule, &mut found);
     computations(rule, &mut found);
-    // The same words may describe mistakes in two places.
+    // The same words may describe mistakes in several places.
+    let words: Vec<String> = found.iter().map(|m| m.what.clone()).collect();
     for i in 0..found.len() {
-        let earlier = found[..i].iter().filter(|m: &&Mutant| m.what == found[i].what).count();
+        let earlier = words[..i].iter().filter(|w| **w == words[i]).count();
         if earlier > 0 {
             found[i].what = format!("{} ({})", found[i].what, earlier + 1);
         }
@@ -37,6 +38,10 @@ fn guards(rule: &Rule, found: &mut Vec<Mutant>) {
     for i in 0..rule.guards.len() {
         let mut changed = rule.clone();
         let guard = changed.guards.remove(i);
+        // The checker adds these to every rule that moves a value into a body: nobody writes or forgets them.
+        if matches!(guard.condition, Meta::Call(Builtin::Closed, _)) {
+            continue;
+        }
         found.push(Mutant { what: format!("drop the guard \"{}\"", guard.reason), rule: changed });
     }
 }
@@ -240,13 +245,28 @@ fn term_edits(rule: &Rule, expr: &Expr) -> Vec<(String, Expr)> {
             if call.attrs.base.is_some() {
                 edits.push((format!("forget the other attributes of {name}"), with(&|c| c.attrs.base = None)));
             }
-            for (i, (attr, _)) in call.attrs.set.iter().enumerate() {
+            for (i, (attr, value)) in call.attrs.set.iter().enumerate() {
+                // What is left out has its default: the same rule in fewer words.
+                if matches!(call.op, OpRef::One(op) if is_default(op, attr, value)) {
+                    continue;
+                }
                 edits.push((format!("forget `{attr}` of {name}"), with(&|c| drop(c.attrs.set.remove(i)))));
             }
         }
         _ => {}
     }
     edits
+}
+
+/// Whether an attribute is written with the value that it has when it is left out.
+fn is_default(op: Op, attr: &str, value: &Meta) -> bool {
+    let Some(def) = op.attrs.iter().find(|d| d.name == attr) else { return false };
+    match (value, def.default) {
+        (Meta::Int(x), Default::Int(d)) => *x == d,
+        (Meta::Float(x), Default::Float(d)) => *x as f32 == d,
+        (Meta::Str(x), Default::Str(d)) => x == d,
+        _ => false,
+    }
 }
 
 fn terms(rule: &Rule, found: &mut Vec<Mutant>) {
