@@ -86,7 +86,8 @@ fn fate(rules: &RuleSet, job: &Job<'_>) -> Fate {
         Verdict::Unsound(_) => Fate::Unsound,
         // A right side that has no type anywhere is refused by the engine, which is what a type checker is for.
         Verdict::NotTried if mutant.guards.len() >= job.rule.guards.len() && untyped(&found.given_up) => Fate::NoMutant,
-        Verdict::NotTried => Fate::NotTried,
+        // A rule that nothing satisfies is rejected by itself; its tests say so, too, if they are good.
+        Verdict::NotTried if !tests_fail(&changed, mutant) => Fate::NotTried,
         _ if tests_fail(&changed, mutant) => Fate::TestFails,
         _ => Fate::Survives,
     }
@@ -177,16 +178,23 @@ fn mutants_of_the_standard_rules_are_rejected() {
     let _ = writeln!(report, "  the same rule, or typed nowhere    {}", count(Fate::NoMutant));
     let _ = writeln!(report, "  counted                            {counted}");
     let _ = writeln!(report, "  killed by generated soundness      {}", count(Fate::Unsound));
-    let _ = writeln!(report, "  killed because never tried         {}", count(Fate::NotTried));
+    let _ = writeln!(report, "  killed by never being tried alone  {}", count(Fate::NotTried));
     let _ = writeln!(report, "  killed by the tests beside rules   {}", count(Fate::TestFails));
     let _ = writeln!(report, "  survive, explained                 {equivalent}");
     let _ = writeln!(report, "  survive, unexplained               {}", unexplained.len());
     let _ =
         writeln!(report, "  killed of all counted              {:.1} %", 100.0 * killed as f64 / counted.max(1) as f64);
     println!("{report}");
-    for survivor in &survivors {
-        let reason = explained.get(survivor).map_or("UNEXPLAINED", String::as_str);
+    for (i, _) in fates.iter().filter(|(_, f)| *f == Fate::Survives) {
+        let survivor = name(&jobs[*i]);
+        let reason = explained.get(&survivor).map_or("UNEXPLAINED", String::as_str);
         println!("  survives: {survivor} | {reason}");
+        if only.is_some() {
+            let rule = print(jobs[*i].rule);
+            for line in print(&jobs[*i].mutant).lines().filter(|l| !rule.lines().any(|own| own == *l)) {
+                println!("    {line}");
+            }
+        }
     }
     if let Ok(path) = std::env::var("MUTANTS_LOG") {
         let lines: Vec<String> = fates.iter().map(|(i, f)| format!("{f:?}\t{}", name(&jobs[*i]))).collect();

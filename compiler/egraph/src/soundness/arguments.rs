@@ -21,6 +21,8 @@ pub(crate) struct Partial<'a> {
     pub(crate) attrs: Attrs,
     /// What is wanted of the call.
     pub(crate) out: &'a Want,
+    /// The output that is wanted.
+    pub(crate) output: u32,
     /// Place of the call among the decisions.
     pub(crate) place: u64,
 }
@@ -100,6 +102,8 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("Dropout", 0) => Want { dtypes: among(&FLOATS, out), shape: out.shape.clone(), ..Want::default() },
         ("Dropout", 1) => Want::exactly(DType::F32, []).with(Content::Positive),
         ("Dropout", 2) => Want::exactly(DType::Bool, []),
+        ("Split", 0) => Want { dtypes: out.dtypes.clone(), ranks: ranks_of(out, 1, 4), ..Want::default() },
+        ("Split", 1) => Want::list(parts(call, &x, draw)),
         ("Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice" | "Gather" | "Expand" | "Tile" | "Pad", 0) => {
             moved(call, draw)
         }
@@ -516,6 +520,18 @@ fn pads(x: &TensorType, draw: &mut Draw<'_>) -> Vec<i64> {
         4 => (0..2 * rank).map(|i| draw.pick(&format!("amount {i}"), 3) as i64).collect(),
         _ => (0..2 * rank).map(|i| draw.pick(&format!("amount {i}"), 3) as i64 - 1).collect(),
     }
+}
+
+/// Sizes of two parts of an axis, or of as many as the wanted output asks for.
+fn parts(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Vec<i64> {
+    let at = call.attrs.int("axis").unwrap_or(0);
+    let at = if at < 0 { at + x.rank() as i64 } else { at } as usize;
+    let size = x.shape.get(at).copied().unwrap_or(1);
+    let wanted = call.out.shape.as_ref().and_then(|s| s.get(at)).copied().filter(|&n| n <= size);
+    let part = wanted.unwrap_or_else(|| draw.pick("part", size + 1));
+    let (output, count) = (call.output as usize, (call.output as usize + 1).max(2));
+    let rest = if output == 0 { 1 } else { 0 };
+    (0..count).map(|i| if i == output { part } else if i == rest { size - part } else { 0 } as i64).collect()
 }
 
 fn scale(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {

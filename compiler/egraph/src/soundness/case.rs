@@ -89,7 +89,10 @@ impl Case {
         let mut attrs = attrs;
         let inputs: Vec<Option<InferInput<'_>>> =
             args.iter().map(|a| a.map(|at| InferInput { ty: self.ty(at), value: self.value(at) })).collect();
-        let required = op.outputs.iter().filter(|p| p.arity == Arity::One).count().max(1);
+        let required = op.outputs.iter().filter(|p| p.arity == Arity::One).count();
+        // What has any number of outputs has at least two: one part is no split.
+        let variadic = op.outputs.last().is_some_and(|p| p.arity == Arity::Variadic);
+        let required = required.max(if variadic { 2 } else { 1 });
         let types = op.infer(&inputs, &mut attrs, required.max(output as usize + 1)).map_err(|e| e.to_string())?;
         if types.len() <= output as usize {
             return Err("an output that does not exist".into());

@@ -228,7 +228,8 @@ impl Generator<'_, '_> {
         let place = self.draw.place();
         let fixed = self.fixed(op, pattern)?;
         let attrs: Attrs = fixed.iter().filter_map(|(n, v)| v.clone().map(|v| (n.clone(), v))).collect();
-        let mut call = Partial { op, types: Vec::new(), values: Vec::new(), attrs, out: want, place };
+        let mut call =
+            Partial { op, types: Vec::new(), values: Vec::new(), attrs, out: want, output: pattern.output, place };
         let mut args: Vec<Option<usize>> = Vec::new();
         let mut attributes = false;
         for arg in &pattern.args {

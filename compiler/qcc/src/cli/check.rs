@@ -49,10 +49,7 @@ impl Check {
                 Err(_) => Vec::new(),
             };
             let soundness = evidence::as_json(&evidence);
-            println!(
-                "{:#}",
-                json!({ "rules": count, "files": files, "diagnostics": found, "soundness": soundness })
-            );
+            println!("{:#}", json!({ "rules": count, "files": files, "diagnostics": found, "soundness": soundness }));
             let judged = evidence::judged(&evidence);
             return compiled.map(|_| ()).and(judged);
         }

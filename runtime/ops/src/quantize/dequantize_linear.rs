@@ -35,14 +35,26 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     {
         return Err(OpError::invalid(format!("the zero-point of {x} with scale {scale} is {zp}")));
     }
+    check_sums(&x, a.value(2))?;
     let dtype = a.attrs.dtype("output_dtype").unwrap_or(scale.dtype);
     a.attrs.set("output_dtype", crate::AttrValue::Type(dtype));
     grid::canonical_axis(a, &x, &scale)?;
     Ok(vec![TensorType { dtype, shape: x.shape }])
 }
 
+/// 32-bit codes are sums and biases; the zero-point that a file writes for them is zero.
+fn check_sums(x: &TensorType, zero: Option<&Tensor>) -> Result<(), OpError> {
+    match zero {
+        Some(z) if x.dtype == DType::I32 && z.to_f64_vec().iter().any(|&v| v != 0.0) => {
+            Err(OpError::invalid("codes of 32 bits have no zero-point, and this one is not zero"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, scale) = (a.input(0)?, a.input(1)?);
+    check_sums(x.ty(), a.opt(2))?;
     let places = grid::Places::new(x.shape(), scale, a.attrs);
     let zero = grid::zeros(a.opt(2), places.count());
     let scales = scale.to_f64_vec();
