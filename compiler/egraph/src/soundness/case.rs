@@ -64,6 +64,11 @@ impl Case {
         }
     }
 
+    /// Number of nodes, and of their elements.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.terms.len(), (0..self.terms.len()).map(|at| self.ty(at).elements()).sum())
+    }
+
     /// Value of a node that is a constant.
     pub(crate) fn value(&self, at: usize) -> Option<&Tensor> {
         match &self.terms[at] {

@@ -11,7 +11,7 @@ pub(crate) enum Content {
     /// Numbers above zero (variances).
     Positive,
     /// Scales of quantization: positive, finite and far from the limits of the element type, so that products of a code and a scale
-    /// are finite; a power of two in a third of the cases.
+    /// are finite; powers of two and short decimals among them.
     Scale,
     /// These numbers, repeated as often as needed.
     List(Vec<f64>),
@@ -26,7 +26,7 @@ pub(crate) enum Style {
     Ones,
     /// 1, 2, 3 …
     Count,
-    /// Small integers.
+    /// Small integers and halves.
     Small,
     /// Fractions in (-3, 3).
     Usual,
@@ -102,14 +102,14 @@ fn index(size: usize, style: Style, i: usize, bits: u64) -> f64 {
 fn scale(style: Style, i: usize, bits: u64, dtype: DType) -> f64 {
     // Half precision holds products of scales and 8-bit codes only for scales that are neither tiny nor large.
     let narrow = dtype == DType::F16;
-    match (style, bits % 3) {
+    match (style, bits % 4) {
         (Style::Ones, _) => 1.0,
         (Style::Count, _) => 1.0 / (1 << (i % 4)) as f64,
         (Style::Special, 0) if !narrow => (2.0f64).powi((mix(bits) % 40) as i32 - 24),
         (_, 0) => (2.0f64).powi((mix(bits) % 7) as i32 - 5),
         // Quotients of short decimals are short: results lie half-way between two codes, and on either side of it after rounding.
-        (_, 1) => ((mix(bits) % 9) + 1) as f64 * if bits.is_multiple_of(2) { 0.1 } else { 0.01 },
-        _ => 0.003 + unit(mix(bits)) * if bits.is_multiple_of(2) { 0.1 } else { 1.5 },
+        (_, 1 | 2) => ((mix(bits) % 9) + 1) as f64 * if (bits >> 8).is_multiple_of(2) { 0.1 } else { 0.01 },
+        _ => 0.003 + unit(mix(bits)) * if (bits >> 8).is_multiple_of(2) { 0.1 } else { 1.5 },
     }
 }
 
@@ -134,7 +134,7 @@ fn any(style: Style, i: usize, bits: u64, more: u64, dtype: DType) -> f64 {
     match style {
         Style::Ones => 1.0,
         Style::Count => (i + 1) as f64,
-        Style::Small => (bits % 9) as f64 - 4.0,
+        Style::Small => ((bits % 17) as f64 - 8.0) * 0.5,
         Style::Usual => usual,
         Style::Spread => usual * (10.0f64).powi((more % 7) as i32 - 3),
         Style::Special if more.is_multiple_of(2) => special(dtype, bits),

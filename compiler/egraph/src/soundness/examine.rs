@@ -53,8 +53,8 @@ pub struct Mismatch {
     pub left: String,
     /// The right side.
     pub right: String,
-    /// Number of operators on the left side.
-    pub(crate) size: usize,
+    /// Number of nodes of the left side, and of their elements.
+    pub(crate) size: (usize, usize),
 }
 
 /// Applies a rule to a case and compares. `ways` is a seed for the alternatives of guards along which the case shall lie.
@@ -144,7 +144,7 @@ fn one_match(
                     what: format!("the guards hold, but the right side cannot be computed: {why}"),
                     left: show::term(&instance, left, &inputs, None),
                     right: String::new(),
-                    size: case.terms.len(),
+                    size: case.size(),
                 }));
             }
             Err(why) => return Outcome::Refused(why),
@@ -174,7 +174,7 @@ fn one_match(
                         what,
                         left: show::term(&instance, left, &inputs, outer.as_ref()),
                         right: show::term(&instance, right, &inputs, outer.as_ref()),
-                        size: case.terms.len(),
+                        size: case.size(),
                     };
                     return Outcome::Differs(Box::new(mismatch));
                 }

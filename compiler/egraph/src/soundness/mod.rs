@@ -41,6 +41,11 @@ const STEERED: u64 = 12;
 /// How often a case is begun anew because nothing could be demanded of it.
 const RESTARTS: usize = 8;
 
+/// Cases behind a failure that are looked at for smaller failures, and how many failures are made small: what a case holds is random, so
+/// another one may become smaller.
+const OTHER_FAILURES: usize = 60;
+const SHRUNK: usize = 3;
+
 /// How much evidence is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
@@ -119,8 +124,20 @@ pub fn check(rules: &RuleSet, rule: &Rule, effort: Effort) -> Soundness {
             }
             Outcome::Differs(mismatch) => {
                 found.tried += 1;
+                let others = if effort.shrinking > 0 { OTHER_FAILURES } else { 0 };
+                let mut failures = vec![(seed, *mismatch)];
+                for begun in found.begun..found.begun + others {
+                    let seed = mix(base ^ begun as u64);
+                    if let Outcome::Differs(mismatch) = prober.case(seed, &nothing).outcome {
+                        failures.push((seed, *mismatch));
+                    }
+                }
+                failures.sort_by_key(|(_, mismatch)| mismatch.size);
+                failures.truncate(SHRUNK);
+                let budget = effort.shrinking / failures.len();
+                let small = failures.into_iter().map(|(seed, m)| shrink::smallest(&prober, seed, m, budget));
                 found.verdict =
-                    Verdict::Unsound(Box::new(shrink::smallest(&prober, seed, *mismatch, effort.shrinking)));
+                    small.min_by_key(|m| m.size).map_or(Verdict::NotTried, |m| Verdict::Unsound(Box::new(m)));
                 return found;
             }
             Outcome::NoMatch => *found.given_up.entry("the pattern was not met".into()).or_default() += 1,
