@@ -4,8 +4,8 @@
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
+    /// Sixty-four bits.
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -14,7 +14,7 @@ impl Random {
 
     /// A number in `0..n`, or 0 if there is none.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
+        (self.word() % n.max(1) as u64) as usize
     }
 }
 
@@ -43,7 +43,7 @@ pub fn damaged(bytes: &[u8], structure: usize, random: &mut Random) -> Vec<u8> {
         let length = (1 + random.below(LONGEST)).min(out.len() - at);
         match random.below(kinds) {
             0 => out[at] ^= 1 << random.below(8),
-            1 => out[at] = random.next() as u8,
+            1 => out[at] = random.word() as u8,
             2 => out[at] = out[at].wrapping_add(1),
             3 => out[at] = out[at].wrapping_sub(1),
             4 => {
