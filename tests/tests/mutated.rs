@@ -97,7 +97,8 @@ fn agree(got: &Tensor, expected: &Tensor) -> Result<(), String> {
         return Ok(());
     }
     let tolerance = if ty.dtype.is_float() { 1e-3 * largest.max(1e-3) } else { 1.0 };
-    match got.iter().zip(&expected).position(|(g, e)| !((g - e).abs() <= tolerance)) {
+    let near = |g: f64, e: f64| (g - e).abs() <= tolerance;
+    match got.iter().zip(&expected).position(|(&g, &e)| !near(g, e)) {
         Some(i) => Err(format!("element {i} of {ty} is {} for {}", got[i], expected[i])),
         None => Ok(()),
     }
