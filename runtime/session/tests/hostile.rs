@@ -342,10 +342,10 @@ const CASES: &[Case] = &[
         "a branch on what it does not bound",
         |p| {
             for inst in &mut kernel(p).body {
-                if let Inst::If { then, .. } = inst {
-                    if let Inst::Store { addr, .. } = &mut then[0] {
-                        addr.offset = 17
-                    }
+                if let Inst::If { then, .. } = inst
+                    && let Inst::Store { addr, .. } = &mut then[0]
+                {
+                    addr.offset = 17
                 }
             }
         },
