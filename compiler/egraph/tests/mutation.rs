@@ -27,7 +27,7 @@ const EFFORT: Effort = Effort { cases: 100, attempts: 3, shrinking: 0 };
 const SAMPLE: usize = 24;
 
 /// Share of the sample that is killed at least, in percent; survivors that are no mistakes count against it.
-const LEAST: usize = 75;
+const LEAST: usize = 94;
 
 /// What became of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
