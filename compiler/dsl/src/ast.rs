@@ -3,6 +3,7 @@
 //! Patterns, right sides, conditions and the values of test graphs share one [`Term`]; resolution tells them apart by
 //! where they stand.
 
+use crate::CostBound;
 use qcc_diag::Span;
 use qcc_ops::AttrKind;
 use qcc_tensor::DType;
@@ -28,6 +29,7 @@ pub(crate) struct File {
     pub rules: Vec<Rule>,
     pub tests: Vec<Test>,
     pub schedules: Vec<Schedule>,
+    pub costs: Vec<CostHint>,
     /// Names of rules that could not be read.
     pub unread: Vec<String>,
 }
@@ -76,6 +78,13 @@ pub(crate) struct DefAttr {
     pub name: Name,
     pub kind: AttrKind,
     pub default: Option<Term>,
+}
+
+/// `cost Resize = 200 + 3 * elements`.
+#[derive(Debug, Clone)]
+pub(crate) struct CostHint {
+    pub name: Name,
+    pub work: Term,
 }
 
 /// `@lsb(1)`.
@@ -274,6 +283,7 @@ pub(crate) enum Expect {
     Blocked(Name, Name, Span),
     Count(Name, Operator, u64, Span),
     Kernels(Operator, u64, Span),
+    Cost(Operator, CostBound, Span),
     Snapshot(Span),
 }
 

@@ -139,6 +139,7 @@ pub const KEYWORDS: &[&str] = &[
     "blocked",
     "count",
     "kernel",
+    "original",
     "snapshot",
     "schedule",
     "saturate",
@@ -162,6 +163,16 @@ pub const CONTRACTS: &[(&str, &str)] = &[
         "lossy",
         "The result changes, for the reason given: `@lossy(\"…\")`. Never used without a calibrated error budget.",
     ),
+];
+
+/// What a test may expect, as it is written.
+pub(crate) const EXPECTATIONS: &[(&str, &str)] = &[
+    ("fired", "The rule changed the graph: `fired rule`, `fired rule == 2`."),
+    ("blocked", "The pattern matched, this guard said no, and the rule did not fire: `blocked rule \"reason\"`."),
+    ("count", "How often an operator is in the chosen graph, bodies of kernels included: `count(Relu) == 0`."),
+    ("kernel count", "How many kernels are in the chosen graph: `kernel count == 1`."),
+    ("cost", "The predicted cost of the chosen graph: `cost < original`, `cost < 0.5 * original`, `cost < 1200` (ns)."),
+    ("snapshot", "The chosen graph is the accepted one in `snapshots/` beside the file."),
 ];
 
 const TERM_WORDS: &[(&str, &str)] = &[

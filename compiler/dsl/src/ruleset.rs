@@ -23,8 +23,62 @@ pub struct RuleSet {
     pub schedules: IndexMap<String, Schedule>,
     /// Operators that are defined by others, in order.
     pub defs: Vec<crate::Def>,
+    /// What operators cost, where the files say so.
+    pub costs: Vec<CostHint>,
     /// Tests, in order.
     pub tests: Vec<Test>,
+}
+
+/// `cost Resize = 200 + 3 * elements`: the work of an operator in nanoseconds, in place of what the cost model takes it for.
+/// What is read, written and started is added as for every operator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CostHint {
+    /// The operator.
+    pub op: Op,
+    /// Nanoseconds.
+    pub work: CostTerm,
+    /// The name in the text.
+    pub span: Span,
+}
+
+/// An expression over the sizes of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CostTerm {
+    /// A number.
+    Number(f64),
+    /// Elements of the result.
+    Elements,
+    /// Bytes of the inputs that are not constants, and of the results.
+    Bytes,
+    /// Multiply-accumulates.
+    Macs,
+    /// The smaller one.
+    Min(Box<CostTerm>, Box<CostTerm>),
+    /// The larger one.
+    Max(Box<CostTerm>, Box<CostTerm>),
+    /// Arithmetic.
+    Binary(MetaOp, Box<CostTerm>, Box<CostTerm>),
+}
+
+impl CostTerm {
+    /// The value for the sizes of a call.
+    pub fn value(&self, elements: f64, bytes: f64, macs: f64) -> f64 {
+        let of = |term: &CostTerm| term.value(elements, bytes, macs);
+        match self {
+            Self::Number(x) => *x,
+            Self::Elements => elements,
+            Self::Bytes => bytes,
+            Self::Macs => macs,
+            Self::Min(a, b) => of(a).min(of(b)),
+            Self::Max(a, b) => of(a).max(of(b)),
+            Self::Binary(op, a, b) => match op {
+                MetaOp::Add => of(a) + of(b),
+                MetaOp::Sub => of(a) - of(b),
+                MetaOp::Mul => of(a) * of(b),
+                _ => of(a) / of(b),
+            },
+        }
+    }
 }
 
 /// A `.rules` file.
@@ -540,8 +594,19 @@ pub enum Expect {
     Count(Op, Compare, u64, Span),
     /// `kernel count == 1`: kernels of the chosen graph.
     Kernels(Compare, u64, Span),
+    /// `cost < original`: the predicted cost of the chosen graph.
+    Cost(Compare, CostBound, Span),
     /// The chosen graph equals the accepted snapshot.
     Snapshot(Span),
+}
+
+/// What a test compares the predicted cost of the chosen graph with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CostBound {
+    /// `cost < 1200`: nanoseconds.
+    Nanoseconds(f64),
+    /// `cost < 0.5 * original`: a share of what the test's graph costs as it is written.
+    Original(f64),
 }
 
 /// A comparison in a test.

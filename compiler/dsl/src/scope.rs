@@ -100,8 +100,9 @@ impl<'a> Scope<'a> {
                 let domain = if op.domain.is_empty() { "onnx" } else { op.domain };
                 diagnostic.help(format!("it must be imported: `import {domain}::{{{}}}`", op.name))
             }
-            None if self.defs.contains_key(name.text.as_str()) => diagnostic
-                .help("it is defined by others (`def`) and stands for its term; rules match and build that term"),
+            None if self.defs.contains_key(name.text.as_str()) => diagnostic.help(
+                "it is defined by others (`def`) in a file that is not imported, or used where only an operator can be",
+            ),
             None => match nearest(&name.text, registry().map(|op| op.name).chain(visible.keys().map(String::as_str))) {
                 Some(other) => diagnostic.help(format!("did you mean `{other}`?")),
                 None => diagnostic,
@@ -141,6 +142,15 @@ impl<'a> Scope<'a> {
         let (home, def) = *self.defs.get(name)?;
         let visible = &self.modules[file];
         (visible.files.contains(&home) && !visible.ops.contains_key(name)).then_some((home, def))
+    }
+
+    /// All definitions of operators that a file sees.
+    pub(crate) fn defs(&self, file: usize) -> impl Iterator<Item = &'a ast::Def> {
+        let visible = &self.modules[file];
+        let seen = move |(name, (home, _)): &(&&str, &(usize, _))| {
+            visible.files.contains(home) && !visible.ops.contains_key(**name)
+        };
+        self.defs.iter().filter(seen).map(|(_, (_, def))| *def)
     }
 
     /// Names of all functions a file sees.

@@ -3,6 +3,7 @@
 //! The numbers are those of one core of a current x86 CPU with 256-bit vectors. They need not be exact: they must rank
 //! alternatives rightly, and the distances between a fast kernel, a pass over memory, and reference evaluation are large.
 
+use qcc_dsl::{CostHint, RuleSet};
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::{DType, Tensor, TensorType};
 
@@ -36,9 +37,16 @@ pub struct CostModel {
     pub reference_ns: f64,
     /// A node that only gives bytes another shape (ns); not zero, so that fewer nodes are better.
     pub view_ns: f64,
+    /// What rule files say about the work of operators.
+    pub hints: Vec<CostHint>,
 }
 
 impl CostModel {
+    /// With what the rule files of a rule set say about operators.
+    pub fn hinted(self, rules: &RuleSet) -> Self {
+        Self { hints: rules.costs.clone(), ..self }
+    }
+
     /// For kernels that compute on registers of 256 bits; the default is for 128.
     pub fn wide() -> Self {
         let narrow = Self::default();
@@ -70,6 +78,7 @@ impl Default for CostModel {
             lookup_ns: 0.6,
             reference_ns: 20.0,
             view_ns: 1.0,
+            hints: Vec::new(),
         }
     }
 }
@@ -132,6 +141,13 @@ impl CostModel {
         if is_view(op) {
             return self.view_ns;
         }
+        let read_and_written = || {
+            let read: f64 = inputs.iter().flatten().filter(|i| !i.constant).map(|i| self.traffic(i.ty)).sum();
+            read + outputs.iter().map(|t| self.traffic(t)).sum::<f64>()
+        };
+        if let Some(work) = self.hint(op, attrs, inputs, outputs) {
+            return self.launch_ns + work + read_and_written();
+        }
         let read =
             |rate: f64| -> f64 { inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty) * rate).sum() };
         let written = |rate: f64| -> f64 { outputs.iter().map(|t| bytes(t) * rate).sum() };
@@ -153,6 +169,17 @@ impl CostModel {
         let macs = (op.macs)(&types, outputs, attrs) as f64;
         let most = inputs.iter().flatten().map(|i| elements(i.ty)).chain(outputs.iter().map(elements));
         self.launch_ns + self.reference_ns * most.fold(macs, f64::max)
+    }
+
+    /// What a rule file says about the work of a call; never less than nothing.
+    fn hint(&self, op: Op, attrs: &Attrs, inputs: &[Option<Operand<'_>>], outputs: &[TensorType]) -> Option<f64> {
+        let hint = self.hints.iter().find(|hint| hint.op == op)?;
+        let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.map(|i| i.ty)).collect();
+        let read: f64 = inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty)).sum();
+        let written: f64 = outputs.iter().map(bytes).sum();
+        let macs = (op.macs)(&types, outputs, attrs) as f64;
+        let work = hint.work.value(outputs.first().map_or(0.0, elements), read + written, macs);
+        Some(if work.is_finite() { work.max(0.0) } else { 0.0 })
     }
 
     /// The core of a kernel: its arithmetic and the values it reads; `None` if no kernel has such a core.
@@ -207,7 +234,8 @@ impl CostModel {
             }
             _ => return None,
         };
-        Some(work + read)
+        let hinted = self.hint(op, attrs, inputs, std::slice::from_ref(output));
+        Some(hinted.unwrap_or(work) + read)
     }
 
     /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
@@ -234,7 +262,9 @@ impl CostModel {
             "Lookup" | "Flip" if output.dtype.size() == 1 => self.lookup_ns,
             _ => return None,
         };
-        Some(rate * elements(output))
+        // Operators in bodies multiply nothing up, so that their attributes do not count.
+        let hinted = self.hint(op, &Attrs::default(), inputs, std::slice::from_ref(output));
+        Some(hinted.unwrap_or(rate * elements(output)))
     }
 }
 

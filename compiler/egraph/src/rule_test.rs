@@ -7,10 +7,11 @@ use crate::cost::{CostModel, is_view};
 use crate::random::Random;
 use crate::saturate::{Options, Saturated};
 use crate::{Report, extract, saturate};
-use qcc_dsl::{Compare, Contract, Expect, RuleSet, Schedule, Step, Test, TestConst, TestValue};
+use qcc_dsl::{Compare, Contract, CostBound, Expect, RuleSet, Schedule, Step, Test, TestConst, TestValue};
 use qcc_ir::{Dim, Graph, InputNode, Node, OpNode, TypedGraph, ValueId};
 use qcc_ops::{Attrs, Op, OpError};
 use qcc_tensor::Tensor;
+use std::time::{Duration, Instant};
 
 /// Inputs tried for each test.
 const TRIALS: u64 = 3;
@@ -34,6 +35,8 @@ pub struct TestOutcome {
     pub snapshot: bool,
     /// What the rules did.
     pub report: Option<Report>,
+    /// How long it took.
+    pub time: Duration,
 }
 
 impl TestOutcome {
@@ -93,10 +96,13 @@ fn constant_of(constant: &TestConst, seed: u64) -> Tensor {
 /// Runs one test with all rules of the rule set.
 pub fn run_test(test: &Test, rules: &RuleSet) -> TestOutcome {
     let snapshot = test.expects.iter().any(|e| matches!(e, Expect::Snapshot(_)));
-    let mut outcome = TestOutcome { failures: Vec::new(), chosen: None, snapshot, report: None };
+    let mut outcome =
+        TestOutcome { failures: Vec::new(), chosen: None, snapshot, report: None, time: Duration::default() };
+    let start = Instant::now();
     if let Err(failure) = run(test, rules, &mut outcome) {
         outcome.failures.push(failure);
     }
+    outcome.time = start.elapsed();
     outcome
 }
 
@@ -124,10 +130,15 @@ fn run(test: &Test, rules: &RuleSet, outcome: &mut TestOutcome) -> Result<(), St
     let options = Options { schedule: schedule_of(test, rules), ..Options::default() };
     let saturated = saturate(&graph, rules, &options).map_err(|e| e.to_string())?;
     let report = saturated.report().clone();
-    let extracted = extract(&saturated, &CostModel::default()).map_err(|e| e.to_string())?;
+    let model = CostModel::default().hinted(rules);
+    let extracted = extract(&saturated, &model).map_err(|e| e.to_string())?;
     outcome.chosen = Some(qcc_ir::print(&extracted.graph));
     for expect in &test.expects {
-        if let Err(failure) = check(expect, &report, extracted.graph.graph()) {
+        let holds = match expect {
+            Expect::Cost(compare, bound, _) => cost(*compare, *bound, extracted.cost_ns, &graph, &model),
+            _ => check(expect, &report, extracted.graph.graph()),
+        };
+        if let Err(failure) = holds {
             outcome.failures.push(failure);
         }
     }
@@ -191,8 +202,37 @@ fn check(expect: &Expect, report: &Report, graph: &Graph) -> Result<(), String> 
             let what = || format!("expected kernel count {} {wanted}: there are {found}", sign(*compare));
             holds(*compare, found, *wanted).then_some(()).ok_or_else(what)
         }
-        Expect::Snapshot(_) => Ok(()),
+        Expect::Cost(..) | Expect::Snapshot(_) => Ok(()),
     }
+}
+
+/// Compares the predicted cost of the chosen graph with a number, or with what the graph costs as it is written.
+fn cost(
+    compare: Compare,
+    bound: CostBound,
+    chosen_ns: f64,
+    graph: &TypedGraph,
+    model: &CostModel,
+) -> Result<(), String> {
+    let (limit_ns, words) = match bound {
+        CostBound::Nanoseconds(ns) => (ns, format!("{ns}")),
+        CostBound::Original(share) => {
+            let alone = saturate(graph, &RuleSet::default(), &Options::default()).map_err(|e| e.to_string())?;
+            let original_ns = extract(&alone, model).map_err(|e| e.to_string())?.cost_ns;
+            let share_text = if share == 1.0 { String::new() } else { format!("{share} * ") };
+            (share * original_ns, format!("{share_text}original, which is {:.1} ns", share * original_ns))
+        }
+    };
+    let holds = match compare {
+        Compare::Eq => chosen_ns == limit_ns,
+        Compare::Ne => chosen_ns != limit_ns,
+        Compare::Lt => chosen_ns < limit_ns,
+        Compare::Le => chosen_ns <= limit_ns,
+        Compare::Gt => chosen_ns > limit_ns,
+        Compare::Ge => chosen_ns >= limit_ns,
+    };
+    let what = || format!("expected cost {} {words}: the chosen graph costs {chosen_ns:.1} ns", sign(compare));
+    holds.then_some(()).ok_or_else(what)
 }
 
 /// How often an operator stands in a graph, nested graphs, cores and bodies included.

@@ -52,6 +52,16 @@ fn the_cheapest_graph_is_chosen() {
     check("choice");
 }
 
+#[test]
+fn what_files_say_about_costs_decides() {
+    check("hints");
+}
+
+#[test]
+fn defined_operators_stand_for_their_terms() {
+    check("defined");
+}
+
 const CONTRADICTION: &str = r#"
 //! A wrong rule.
 module wrong

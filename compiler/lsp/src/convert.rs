@@ -82,5 +82,6 @@ pub(crate) fn symbol_kind(kind: DeclarationKind) -> SymbolKind {
         DeclarationKind::Class => SymbolKind::CLASS,
         DeclarationKind::Function => SymbolKind::FUNCTION,
         DeclarationKind::Schedule => SymbolKind::MODULE,
+        DeclarationKind::Operator => SymbolKind::OPERATOR,
     }
 }

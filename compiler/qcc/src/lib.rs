@@ -2,8 +2,10 @@
 
 pub mod arrays;
 pub mod batch;
+pub mod corpus;
 pub mod cut;
 pub mod defined;
+pub mod diff;
 pub mod editor;
 pub mod example;
 pub mod failure;
@@ -16,6 +18,7 @@ pub mod pipeline;
 pub mod profile;
 pub mod quantize;
 pub mod report;
+pub mod snapshot;
 pub mod specialized;
 pub mod standard_rules;
 pub mod stored;

@@ -74,10 +74,19 @@ pub fn canonical(typed: &TypedGraph, rules: &RuleSet) -> Result<TypedGraph, Fail
     }
     let options = qcc_egraph::Options { schedule: CANONICAL.into(), ..qcc_egraph::Options::default() };
     let saturated = qcc_egraph::saturate(typed, rules, &options).map_err(|e| Failure::Bug(e.to_string()))?;
-    let model = CostModel { reference_ns: CANONICAL_REFERENCE_NS, ..CostModel::default() };
-    let chosen = qcc_egraph::extract(&saturated, &model).map_err(|e| Failure::Bug(e.to_string()))?;
+    let chosen =
+        qcc_egraph::extract(&saturated, &schedule_costs(CANONICAL, rules)).map_err(|e| Failure::Bug(e.to_string()))?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     Ok(chosen.graph)
+}
+
+/// What kernels cost where a graph is chosen under a schedule, whatever the CPU, and what rule files say about it.
+pub fn schedule_costs(schedule: &str, rules: &RuleSet) -> CostModel {
+    let model = match schedule {
+        CANONICAL => CostModel { reference_ns: CANONICAL_REFERENCE_NS, ..CostModel::default() },
+        _ => CostModel::default(),
+    };
+    model.hinted(rules)
 }
 
 /// As [`typed`], with what depends on data split off.
@@ -124,8 +133,9 @@ pub fn compile(
     let saturated = clock.step("saturate", || {
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
-    let chosen = clock
-        .step("choose", || qcc_egraph::extract(&saturated, &costs(target)).map_err(|e| Failure::Bug(e.to_string())))?;
+    let chosen = clock.step("choose", || {
+        qcc_egraph::extract(&saturated, &costs(target, rules)).map_err(|e| Failure::Bug(e.to_string()))
+    })?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     let mut program = clock.step("lower", || lower(&chosen.graph, target))?;
     if let Some(Tail { block, outputs, reason }) = tail {
@@ -135,12 +145,13 @@ pub fn compile(
     Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
 }
 
-/// What kernels cost on a CPU.
-pub fn costs(target: Target) -> CostModel {
-    match target.width {
+/// What kernels cost on a CPU, and what rule files say about it.
+pub fn costs(target: Target, rules: &RuleSet) -> CostModel {
+    let model = match target.width {
         Width::V128 => CostModel::default(),
         Width::V256 => CostModel::wide(),
-    }
+    };
+    model.hinted(rules)
 }
 
 /// The program of a graph as it stands.

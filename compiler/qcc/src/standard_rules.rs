@@ -82,6 +82,23 @@ pub fn around(path: &str, text: &str) -> Vec<Source> {
     FILES.iter().map(beside).collect()
 }
 
+/// The folder of a changed copy of the standard rules, if a file is one of them: it stands for the built-in ones, so that they
+/// can be worked on without building the program anew.
+fn copy(file: &Path) -> Option<&Path> {
+    let folder = file.parent()?;
+    let named = FILES.iter().any(|(name, _)| file.file_name() == Some(name.as_ref()));
+    (named && standard_file(file).is_none() && folder.join("classes.rules").is_file()).then_some(folder)
+}
+
+/// A standard file, in the copy if there is one.
+fn of_copy(copy: Option<&Path>, (name, text): &(&str, &str)) -> Source {
+    let path = copy.map(|folder| folder.join(name));
+    match path.as_ref().and_then(|path| std::fs::read_to_string(path).ok()) {
+        Some(text) => Source { path: path.unwrap_or_default().display().to_string(), text },
+        None => Source { path: built_in(name), text: (*text).to_string() },
+    }
+}
+
 /// The file a `.rules` file imports: the one on disk, else the standard file of that name.
 ///
 /// # Errors
@@ -107,19 +124,25 @@ pub fn compile(selection: &Selection) -> Result<(RuleSet, Vec<Diagnostic>), Fail
         let names: Vec<&str> = FILES.iter().map(|(n, _)| *n).collect();
         return Err(Failure::input(format!("there is no standard file `{unknown}`; there are {}", names.join(", "))));
     }
+    let copy = (selection.standard == Standard::Use).then(|| selection.files.iter().find_map(|f| copy(f))).flatten();
     let mut sources = Vec::new();
     if selection.standard == Standard::Use {
         let kept = FILES.iter().filter(|(n, _)| !selection.without.iter().any(|w| w == n));
-        sources.extend(kept.map(|(n, text)| Source { path: built_in(n), text: (*text).to_string() }));
+        sources.extend(kept.map(|entry| of_copy(copy, entry)));
     }
     for file in &selection.files {
-        if selection.standard == Standard::Use && standard_file(file).is_some() {
+        let standard = standard_file(file).is_some() || (copy.is_some() && self::copy(file) == copy);
+        if selection.standard == Standard::Use && standard {
             continue;
         }
         let text = std::fs::read_to_string(file)
             .map_err(|e| Failure::input(format!("cannot read `{}`: {e}", file.display())))?;
         sources.push(Source { path: file.display().to_string(), text });
     }
+    let mut load = |path: &str| match FILES.iter().find(|(n, _)| Path::new(path).file_name() == Some(n.as_ref())) {
+        Some(entry) if copy.is_some() && !Path::new(path).is_file() => Ok(of_copy(copy, entry)),
+        _ => load(path),
+    };
     let (mut rules, warnings) = qcc_dsl::compile(&sources, &mut load)
         .map_err(|(sources, diagnostics)| Failure::Rules(Box::new(sources), diagnostics))?;
     join_schedule(&mut rules);
@@ -161,10 +184,9 @@ fn leave_out(rules: &mut RuleSet, names: &[String]) -> Result<(), Failure> {
 
 /// The modules that a file named on the command line defines.
 pub fn modules_of(rules: &RuleSet, files: &[PathBuf]) -> Vec<String> {
-    let paths: Vec<String> = files
-        .iter()
-        .map(|f| standard_file(f).map_or_else(|| f.display().to_string(), |(name, _)| built_in(name)))
-        .collect();
+    let built_in = |f: &PathBuf| standard_file(f).map(|(name, _)| built_in(name));
+    let paths: Vec<String> =
+        files.iter().flat_map(|f| [Some(f.display().to_string()), built_in(f)]).flatten().collect();
     rules.modules.iter().filter(|m| paths.contains(&m.path)).map(|m| m.name.clone()).collect()
 }
 

@@ -194,6 +194,11 @@ fn why_did_it_not_fire() {
 }
 
 #[test]
+fn teaching_qcc_a_custom_op() {
+    run("custom-op.md");
+}
+
+#[test]
 fn how_extraction_decides() {
     run("extraction.md");
 }

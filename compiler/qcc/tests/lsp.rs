@@ -337,6 +337,11 @@ fn what_could_stand_there_is_offered() {
         &["spelled-swish", "conv-bn"],
         &["Conv"],
     );
+    offers(
+        "\ntest \"new\" {\n  graph(x: f32[2]) { return Relu(x) }\n  expect fired spelled-swish, ",
+        &["kernel count", "cost", "snapshot", "blocked"],
+        &["Conv"],
+    );
     offers("\nimport qcc::{", &["IConv", "Fused"], &["Conv", "rule"]);
     offers("\n// a comment about Co", &[], &["Conv"]);
     client.shutdown();
@@ -382,6 +387,31 @@ fn files_are_formatted_and_tests_are_run() {
     let unknown = client.response("textDocument/rename", json!({}));
     assert!(unknown["error"]["message"].as_str().is_some_and(|m| m.contains("textDocument/rename")), "{unknown}");
     assert_eq!(client.change(&uri, SWISH), Vec::<Value>::new());
+    client.shutdown();
+}
+
+#[test]
+fn operators_that_a_file_defines_are_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut client = Client::start(folder.path());
+    client.initialize();
+    let uri = address(folder.path(), "knee.rules");
+    let text = "//! Knees.\nmodule knee\nimport onnx::*\n\n/// Flat far from zero.\ndef acme::SoftKnee(x) { knee: float = 1.0 } = x / (1 + knee * abs(x))\n\n/// Odd.\n@exact\nrule odd in fuse:\n  SoftKnee(Neg(x)) { knee: 0.5 } => Neg(SoftKnee(x) { knee: 0.5 })\n";
+    assert_eq!(client.open(&uri, text), Vec::<Value>::new());
+    let about = client.hover(&uri, text, "SoftKnee(Neg", 0);
+    assert!(about.contains("def acme::SoftKnee(x)") && about.contains("Flat far from zero."), "{about}");
+    let about = client.hover(&uri, text, "knee: 0.5", 0);
+    assert!(about.contains("`knee: float` of SoftKnee; default: 1.0"), "{about}");
+    let about = client.hover(&uri, text, "x / (1", 0);
+    assert!(about.contains("an input of `SoftKnee`"), "{about}");
+    let found = client.ask("textDocument/definition", &uri, text, "SoftKnee(x) { knee: 0.5", 0);
+    assert_eq!(found["range"]["start"]["line"], 5, "{found}");
+    let offered = client.complete(&uri, &format!("{text}\nrule new in fuse:\n  Soft"));
+    assert!(offered.iter().any(|name| name == "SoftKnee"), "{offered:?}");
+    let offered = client.complete(&uri, &format!("{text}\nrule new in fuse:\n  SoftKnee(x) {{ "));
+    assert_eq!(offered, ["knee"]);
+    let wrong = client.change(&uri, &text.replace("(Neg(x)) { knee: 0.5 }", "(Neg(x))"));
+    assert_eq!(wrong[0]["code"], "unhandled-attribute", "{wrong:?}");
     client.shutdown();
 }
 

@@ -1,7 +1,7 @@
 //! What could stand at a place. The text in front of it decides, for what is being typed seldom parses.
 
 use super::Exploration;
-use crate::reference::{CONTRACTS, KEYWORDS, OperatorEntry, builtin_functions, operator, term_functions};
+use crate::reference::{CONTRACTS, EXPECTATIONS, KEYWORDS, OperatorEntry, builtin_functions, operator, term_functions};
 use qcc_diag::FileId;
 use qcc_ops::registry;
 
@@ -49,6 +49,12 @@ pub fn completions(exploration: &Exploration, file: FileId, offset: u32) -> Vec<
             .map(|(name, doc)| completion(*name, CompletionKind::Keyword, "contract", *doc))
             .collect();
     }
+    if last == "expect" || (line.trim_start().starts_with("expect ") && head.trim_end().ends_with(',')) {
+        return EXPECTATIONS
+            .iter()
+            .map(|(text, doc)| completion(*text, CompletionKind::Keyword, "expectation", *doc))
+            .collect();
+    }
     if last == "fired" || last == "blocked" {
         return rules(exploration);
     }
@@ -57,6 +63,9 @@ pub fn completions(exploration: &Exploration, file: FileId, offset: u32) -> Vec<
     }
     match enclosing(head) {
         Some(Enclosing::Attributes(op)) if !line.trim_end().ends_with(':') => {
+            if let Some((_, def)) = exploration.scope().def(index, op) {
+                return defined_attributes(def, head);
+            }
             return operator_of(exploration, index, op).map_or(Vec::new(), |entry| attributes(&entry, head));
         }
         Some(Enclosing::Import(domain)) => {
@@ -137,15 +146,30 @@ fn operator_of(exploration: &Exploration, file: usize, name: &str) -> Option<Ope
 
 /// The attributes that are not named yet, and what stands for the others.
 fn attributes(entry: &OperatorEntry, head: &str) -> Vec<Completion> {
-    let written = open_bracket(head).map_or("", |open| &head[open + 1..]);
-    let named = |name: &str| written.split(',').any(|part| part.split(':').next().is_some_and(|n| n.trim() == name));
-    let missing = entry.attributes.iter().filter(|attribute| !named(attribute.name));
+    let missing = entry.attributes.iter().filter(|attribute| !named(head, attribute.name));
     missing
         .map(|attribute| {
             let doc = format!("default: {}", attribute.default);
             completion(attribute.name, CompletionKind::Attribute, attribute.kind, doc)
         })
         .collect()
+}
+
+/// The attributes of an operator that is defined by others.
+fn defined_attributes(def: &crate::ast::Def, head: &str) -> Vec<Completion> {
+    let missing = def.attributes.iter().filter(|attribute| !named(head, &attribute.name.text));
+    missing
+        .map(|attribute| {
+            let kind = crate::resolve::attribute_type(attribute.kind);
+            completion(&attribute.name.text, CompletionKind::Attribute, kind, "")
+        })
+        .collect()
+}
+
+/// Whether an attribute is named already in the braces that are open.
+fn named(head: &str, name: &str) -> bool {
+    let written = open_bracket(head).map_or("", |open| &head[open + 1..]);
+    written.split(',').any(|part| part.split(':').next().is_some_and(|n| n.trim() == name))
 }
 
 fn operator_completion(entry: &OperatorEntry) -> Completion {
@@ -191,5 +215,11 @@ fn names(exploration: &Exploration, file: usize) -> Vec<Completion> {
     );
     let functions = scope.functions(file).map(|name| completion(name, CompletionKind::Function, "of a file", ""));
     result.extend(functions);
+    let defined = scope.defs(file).map(|def| {
+        let inputs: Vec<&str> = def.parameters.iter().map(|p| p.text.as_str()).collect();
+        let signature = format!("{}({})", def.name.text, inputs.join(", "));
+        completion(&def.name.text, CompletionKind::Operator, signature, &def.doc)
+    });
+    result.extend(defined);
     result
 }

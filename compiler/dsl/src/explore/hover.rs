@@ -2,12 +2,13 @@
 
 use super::Exploration;
 use super::place::{Item, Place, What, places};
-use crate::ast::{self, Argument, Call, Contract, ContractValue, Rest, Rule, Term, TermKind, Test};
+use crate::ast::{self, Argument, Call, Contract, ContractValue, Def, DefAttr, Rest, Rule, Term, TermKind, Test};
 use crate::builtins;
 use crate::check::typing;
 use crate::reference::{CONTRACTS, OperatorEntry, builtin_function, operator, term_functions};
+use crate::resolve::attribute_type;
 use crate::scope::Scope;
-use qcc_diag::{FileId, Span};
+use qcc_diag::{FileId, SourceMap, Span};
 use qcc_ops::Op;
 
 /// A name in a file.
@@ -52,6 +53,12 @@ impl<'a> Asked<'a> {
             What::Member(name) => self.class(name).or_else(|| self.op(name)),
             What::Op(name) => self.op(name),
             What::Function(name) => self.function(name),
+            What::Attribute(name, callee) if self.scope.def(self.file, callee).is_some() => {
+                let (_, def) = self.scope.def(self.file, callee)?;
+                let attribute = def.attributes.iter().find(|a| a.name.text == name)?;
+                let words = attribute_words(attribute, &self.exploration.sources, &def.name.text);
+                Some((Some(attribute.name.span), words))
+            }
             What::Attribute(name, callee) => {
                 let entry = self.operator(callee)?;
                 let attribute = entry.attributes.iter().find(|a| a.name == name)?;
@@ -71,6 +78,7 @@ impl<'a> Asked<'a> {
             (What::Name(n, Item::Rule(a)), Item::Rule(b)) => *n == name && a.span == b.span,
             (What::Name(n, Item::Function(a)), Item::Function(b)) => *n == name && a.name.span == b.name.span,
             (What::Name(n, Item::Test(a)), Item::Test(b)) => *n == name && a.span == b.span,
+            (What::Name(n, Item::Def(a)), Item::Def(b)) => *n == name && a.span == b.span,
             _ => false,
         };
         let first = here.iter().filter(|p| own(&p.what)).map(|p| p.span).min_by_key(|span| span.start);
@@ -81,6 +89,7 @@ impl<'a> Asked<'a> {
             }
             Item::Function(_) => None,
             Item::Test(test) => self.value(test, name),
+            Item::Def(def) => self.of_definition(def, name),
         };
         if let Some(words) = role {
             return Some((first, words));
@@ -104,12 +113,33 @@ impl<'a> Asked<'a> {
         self.op(name)
     }
 
+    /// What a name is in the definition of an operator.
+    fn of_definition(&self, def: &Def, name: &str) -> Option<String> {
+        if def.parameters.iter().any(|p| p.text == name) {
+            return Some(format!("`{name}`: an input of `{}`", def.name.text));
+        }
+        let attribute = def.attributes.iter().find(|a| a.name.text == name)?;
+        Some(attribute_words(attribute, &self.exploration.sources, &def.name.text))
+    }
+
+    /// An operator that is defined by others.
+    fn definition(&self, name: &str) -> Option<Answer> {
+        let (_, def) = self.scope.def(self.file, name)?;
+        let text = self.exploration.sources.text(def.name.span.file);
+        let start = text[..def.name.span.start as usize].rfind('\n').map_or(0, |i| i + 1);
+        let written = &text[start..def.body.span.end as usize];
+        Some((Some(def.name.span), format!("```rules\n{written}\n```\n{}", def.doc)))
+    }
+
     fn operator(&self, name: &str) -> Option<OperatorEntry> {
         let op: Op = self.scope.visible_op(self.file, name).or_else(|| Scope::lower_case_op(name))?;
         Some(operator(op))
     }
 
     fn op(&self, name: &str) -> Option<Answer> {
+        if let Some(answer) = self.definition(name) {
+            return Some(answer);
+        }
         let entry = self.operator(name)?;
         let mut words = format!("```rules\n{}\n```\n`{}` · {}\n", entry.signature, entry.domain, entry.op.doc);
         for attribute in &entry.attributes {
@@ -271,6 +301,12 @@ impl<'a> Asked<'a> {
         });
         Some(ty.map_or(format!("`{name}`"), |ty| format!("`{name}: {ty}`")))
     }
+}
+
+fn attribute_words(attribute: &DefAttr, sources: &SourceMap, operator: &str) -> String {
+    let kind = attribute_type(attribute.kind);
+    let default = attribute.default.as_ref().map_or("must be given", |term| sources.slice(term.span));
+    format!("`{}: {kind}` of {operator}; default: {default}", attribute.name.text)
 }
 
 fn contract_words(contract: &Contract) -> Option<String> {

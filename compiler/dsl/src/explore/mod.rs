@@ -46,6 +46,7 @@ pub enum DeclarationKind {
     Class,
     Function,
     Schedule,
+    Operator,
 }
 
 /// Reads and resolves files and all they import, as [`crate::compile`] does, and keeps what is right of files with errors.
@@ -79,7 +80,8 @@ pub fn declarations(exploration: &Exploration, file: FileId) -> Vec<Declaration>
     let classes = ast.classes.iter().map(|x| (K::Class, &x.name));
     let functions = ast.functions.iter().map(|x| (K::Function, &x.name));
     let schedules = ast.schedules.iter().map(|x| (K::Schedule, &x.name));
-    let all = rules.chain(tests).chain(classes).chain(functions).chain(schedules);
+    let defs = ast.defs.iter().map(|x| (K::Operator, &x.name));
+    let all = rules.chain(tests).chain(classes).chain(functions).chain(schedules).chain(defs);
     let mut result: Vec<Declaration> =
         all.map(|(kind, name)| Declaration { name: name.text.clone(), kind, span: name.span }).collect();
     result.sort_by_key(|declaration| declaration.span.start);

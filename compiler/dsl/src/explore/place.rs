@@ -1,7 +1,7 @@
 //! Every name of a file with what it is the name of.
 
 use crate::ast::{
-    Argument, ClassRef, Contract, Expect, File, Function, Import, Name, Rest, Rule, Step, Term, TermKind, Test,
+    Argument, ClassRef, Contract, Def, Expect, File, Function, Import, Name, Rest, Rule, Step, Term, TermKind, Test,
 };
 use qcc_diag::Span;
 
@@ -35,6 +35,7 @@ pub(super) enum Item<'a> {
     Rule(&'a Rule),
     Function(&'a Function),
     Test(&'a Test),
+    Def(&'a Def),
 }
 
 /// The names of a file.
@@ -62,6 +63,14 @@ pub(super) fn places(file: &File) -> Vec<Place<'_>> {
         function.parameters.iter().for_each(|name| out.add(name, What::Name(&name.text, item)));
         out.term(&function.body, item);
     }
+    for def in &file.defs {
+        let item = Item::Def(def);
+        out.add(&def.name, What::Op(&def.name.text));
+        let attributes = def.attributes.iter().map(|a| &a.name);
+        def.parameters.iter().chain(attributes).for_each(|name| out.add(name, What::Name(&name.text, item)));
+        out.term(&def.body, item);
+    }
+    file.costs.iter().for_each(|hint| out.add(&hint.name, What::Op(&hint.name.text)));
     file.commutative.iter().for_each(|name| out.add(name, What::Op(&name.text)));
     file.rules.iter().for_each(|rule| out.rule(rule));
     file.tests.iter().for_each(|test| out.test(test));

@@ -1,5 +1,6 @@
 //! Random syntax trees and texts that spell them: the grammar's other direction, for tests.
 
+use crate::CostBound;
 use crate::ast::*;
 use qcc_diag::{FileId, Span};
 use qcc_ops::AttrKind;
@@ -181,14 +182,24 @@ impl Random {
             inputs: self.some(0, 3, |r| (r.name(), r.dtype(), r.shape())),
             statements: self.some(0, 3, |r| (r.some(1, 2, Self::name), r.term(3))),
             outputs: self.some(1, 2, |r| r.term(3)),
-            expects: self.some(0, 5, |r| match r.below(5) {
+            expects: self.some(0, 5, |r| match r.below(6) {
                 0 => Expect::Fired(r.kebab(), r.once_in(2).then(|| (compare(r), r.below(5) as u64)), SPAN),
                 1 => Expect::Blocked(r.kebab(), r.text(), SPAN),
                 2 => Expect::Count(r.name(), compare(r), r.below(5) as u64, SPAN),
                 3 => Expect::Kernels(compare(r), r.below(5) as u64, SPAN),
+                4 => Expect::Cost(compare(r), r.cost_bound(), SPAN),
                 _ => Expect::Snapshot(SPAN),
             }),
             span: SPAN,
+        }
+    }
+
+    fn cost_bound(&mut self) -> CostBound {
+        let number = self.below(100) as f64 / 4.0;
+        match self.below(3) {
+            0 => CostBound::Original(1.0),
+            1 => CostBound::Original(number),
+            _ => CostBound::Nanoseconds(number),
         }
     }
 
@@ -236,6 +247,7 @@ impl Random {
             tests: self.some(0, 2, Self::test),
             unread: Vec::new(),
             schedules: self.some(0, 1, |r| Schedule { name: r.kebab(), steps: r.some(0, 3, |r| r.step(2)) }),
+            costs: self.some(0, 2, |r| CostHint { name: r.name(), work: r.term(3) }),
         }
     }
 }
@@ -551,6 +563,14 @@ impl<'r> Spelling<'r> {
                     s.all(&["count", "(", &name.text, ")", spelled(*operator).0, &n.to_string()]);
                 }
                 Expect::Kernels(operator, n, _) => s.all(&["kernel", "count", spelled(*operator).0, &n.to_string()]),
+                Expect::Cost(operator, bound, _) => {
+                    s.all(&["cost", spelled(*operator).0]);
+                    match bound {
+                        CostBound::Nanoseconds(number) => s.put(&number.to_string()),
+                        CostBound::Original(1.0) => s.put("original"),
+                        CostBound::Original(share) => s.all(&[&share.to_string(), "*", "original"]),
+                    }
+                }
                 Expect::Snapshot(_) => s.put("snapshot"),
             });
         }
@@ -648,6 +668,10 @@ impl<'r> Spelling<'r> {
             self.declared(&def.attributes);
             self.put("=");
             self.term(&def.body, 0);
+        }
+        for hint in &file.costs {
+            self.all(&["cost", &hint.name.text, "="]);
+            self.term(&hint.work, 0);
         }
         if !file.commutative.is_empty() {
             self.put("commutative");

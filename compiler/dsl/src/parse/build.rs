@@ -30,6 +30,7 @@ pub(super) fn unit(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
             Rule::definition => definition(cx, part, std::mem::take(&mut doc), file),
             Rule::schedule => schedule(cx, part, file),
             Rule::test => test(cx, part, file),
+            Rule::hint => hint(cx, part, file),
             Rule::unsupported => {
                 let word = part.as_str().split_whitespace().next().unwrap_or("").to_string();
                 let message = format!("`{word}` declarations are not supported yet");
@@ -266,6 +267,13 @@ fn steps(cx: &mut Context<'_>, pair: Pair<'_>) -> Vec<ast::Step> {
     result
 }
 
+fn hint(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
+    let mut parts = children(pair);
+    let Some(work) = parts.pop() else { return };
+    let name = first_name(cx, &parts);
+    file.costs.push(ast::CostHint { name, work: term(cx, work) });
+}
+
 fn test(cx: &mut Context<'_>, pair: Pair<'_>, file: &mut File) {
     let span = cx.span(&pair);
     let mut test = ast::Test {
@@ -329,12 +337,14 @@ fn expectation(cx: &mut Context<'_>, pair: Pair<'_>) -> ast::Expect {
     let span = cx.span(&pair);
     let kind = pair.as_rule();
     let (mut name, mut text, mut compare, mut value) = (None, None, None, 0);
+    let mut bound = None;
     for part in children(pair) {
         match part.as_rule() {
             Rule::rule_name | Rule::ident => name = Some(cx.name(&part)),
             Rule::string => text = Some(Name { text: string(part.as_str()), span: cx.span(&part) }),
             Rule::compare => compare = Some(operator(part.as_str())),
             Rule::integer => value = number(cx, &part),
+            Rule::cost_bound => bound = Some(cost_bound(part)),
             _ => {}
         }
     }
@@ -343,6 +353,24 @@ fn expectation(cx: &mut Context<'_>, pair: Pair<'_>) -> ast::Expect {
         (Rule::blocked, Some(name), Some(text), _) => ast::Expect::Blocked(name, text, span),
         (Rule::count, Some(name), _, Some(compare)) => ast::Expect::Count(name, compare, value, span),
         (Rule::kernels, _, _, Some(compare)) => ast::Expect::Kernels(compare, value, span),
+        (Rule::cheaper, _, _, Some(compare)) => {
+            ast::Expect::Cost(compare, bound.unwrap_or(crate::CostBound::Original(1.0)), span)
+        }
         _ => ast::Expect::Snapshot(span),
+    }
+}
+
+/// `original`, `0.5 * original` or a number of nanoseconds.
+fn cost_bound(pair: Pair<'_>) -> crate::CostBound {
+    let (mut number, mut original) = (None, false);
+    for part in children(pair) {
+        match part.as_rule() {
+            Rule::kw_original => original = true,
+            _ => number = part.as_str().replace('_', "").parse().ok(),
+        }
+    }
+    match (number, original) {
+        (Some(number), false) => crate::CostBound::Nanoseconds(number),
+        (share, _) => crate::CostBound::Original(share.unwrap_or(1.0)),
     }
 }

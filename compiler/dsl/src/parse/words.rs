@@ -83,9 +83,10 @@ fn word(kind: Rule) -> &'static str {
         Rule::returns => "`return`",
         Rule::graph => "`graph(…) { … }`",
         Rule::expect => "`expect`",
-        Rule::fired | Rule::blocked | Rule::count | Rule::kernels | Rule::snapshot => {
-            "an expectation (`fired`, `blocked`, `count`, `kernel count`, `snapshot`)"
+        Rule::fired | Rule::blocked | Rule::count | Rule::kernels | Rule::cheaper | Rule::snapshot => {
+            "an expectation (`fired`, `blocked`, `count`, `kernel count`, `cost`, `snapshot`)"
         }
+        Rule::cost_bound => "a cost (`original`, `0.5 * original`, `1200`)",
         Rule::compare => "a comparison",
         Rule::arrow => "`=>` or `<=>`",
         Rule::where_clause => "`where`",

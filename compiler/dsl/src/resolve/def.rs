@@ -327,6 +327,18 @@ pub(crate) fn attribute_kind(name: &str) -> Option<AttrKind> {
     })
 }
 
+/// The name of a kind of attribute in a declaration.
+pub(crate) fn attribute_type(kind: AttrKind) -> &'static str {
+    match kind {
+        AttrKind::Int => "int",
+        AttrKind::Float => "float",
+        AttrKind::Ints => "ints",
+        AttrKind::Floats => "floats",
+        AttrKind::Type => "type",
+        AttrKind::Str | AttrKind::Strs => "string",
+    }
+}
+
 /// The element type of a value of a test graph, as far as it can be told without shapes.
 pub(super) fn dtype(graph: &crate::TestGraph, value: &crate::TestValue) -> Option<DType> {
     use crate::TestValue;

@@ -78,7 +78,7 @@ impl<'d> RuleContext<'_, 'd> {
     }
 
     /// A number takes its element type from a tensor beside it; there must be one.
-    fn typed(&mut self, call: OpExpr) -> Option<Expr> {
+    pub(super) fn typed(&mut self, call: OpExpr) -> Option<Expr> {
         let untyped = |arg: &ArgExpr| matches!(arg, ArgExpr::One(Expr::Number(_) | Expr::Absent));
         let numbers = call.args.iter().any(|a| matches!(a, ArgExpr::One(Expr::Number(_))));
         if numbers && call.args.iter().all(untyped) {
@@ -128,6 +128,10 @@ impl<'d> RuleContext<'_, 'd> {
         }
         if self.scope.function(self.file(env), name).is_some() && self.op_var(name, env).is_none() {
             return self.expand(call, span, env, |cx, body, env| cx.expr(body, env));
+        }
+        if let (Some(def), None, None) = (self.definition(self.file(env), &call.callee), self.op_var(name, env), field)
+        {
+            return self.defined_expr(def, call, span, env);
         }
         if call.class.is_some() && !self.hints.both_ways {
             let message = format!("the class of `{name}` is stated on the left side");
@@ -215,7 +219,7 @@ impl<'d> RuleContext<'_, 'd> {
         }
     }
 
-    fn tensor_argument<'e>(&mut self, term: &'e Term, env: Env<'e>) -> Option<Expr>
+    pub(super) fn tensor_argument<'e>(&mut self, term: &'e Term, env: Env<'e>) -> Option<Expr>
     where
         'd: 'e,
     {
@@ -398,7 +402,7 @@ impl<'d> RuleContext<'_, 'd> {
     }
 
     /// The value of an attribute of a kind; integers are numbers too.
-    fn fitting(&mut self, kind: AttrKind, name: &str, value: Meta, span: Span) -> Option<Meta> {
+    pub(super) fn fitting(&mut self, kind: AttrKind, name: &str, value: Meta, span: Span) -> Option<Meta> {
         let fits = match (&value, kind) {
             (Meta::Int(x), AttrKind::Float) => return Some(Meta::Float(*x as f64)),
             (Meta::Bool(x), AttrKind::Int) => return Some(Meta::Int(i64::from(*x))),

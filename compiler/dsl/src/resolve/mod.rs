@@ -3,7 +3,9 @@
 mod attributes;
 mod calls;
 mod context;
+mod cost;
 mod def;
+mod defined;
 mod expr;
 mod meta;
 mod pattern;
@@ -12,7 +14,7 @@ mod schedule;
 mod test;
 
 pub(crate) use context::RuleContext;
-pub(crate) use def::attribute_kind;
+pub(crate) use def::{attribute_kind, attribute_type};
 
 use crate::load::Loaded;
 use crate::scope::{Scope, duplicate};
@@ -45,6 +47,15 @@ pub(crate) fn resolve(files: &[Loaded], sources: &SourceMap, diagnostics: &mut V
         }
         for def in &file.ast.defs {
             set.defs.extend(def::def(&scope, i, &modules[i].name, def, diagnostics));
+        }
+        for hint in &file.ast.costs {
+            let Some(hint) = cost::hint(&scope, i, hint, diagnostics) else { continue };
+            if let Some(earlier) = set.costs.iter().find(|earlier| earlier.op == hint.op) {
+                let message = format!("the cost of {} is there twice", hint.op.name);
+                let diagnostic = Diagnostic::error("duplicate-name", message).label(hint.span, "again");
+                diagnostics.push(diagnostic.label(earlier.span, "first"));
+            }
+            set.costs.push(hint);
         }
         for name in &file.ast.commutative {
             let Some(op) = scope.op(i, name, diagnostics) else { continue };

@@ -69,6 +69,13 @@ impl RuleContext<'_, '_> {
     }
 
     fn call_pattern(&mut self, call: &Call, field: Option<&Name>, span: Span) -> Option<Pattern> {
+        if let (Some(def), None) = (self.definition(self.file, &call.callee), &call.class) {
+            if let Some(name) = field {
+                let message = format!("{} has one output", call.callee.text);
+                return self.fail("unknown-output", message, name.span, "not known", "");
+            }
+            return self.defined_pattern(def, call, span);
+        }
         let class = call.class.as_ref().or_else(|| self.hints.classes.get(call.callee.text.as_str()).copied());
         let open = call.arguments.iter().any(|a| matches!(a, Argument::Spread(_)));
         let count = call.arguments.len() - usize::from(open);
@@ -244,7 +251,8 @@ impl RuleContext<'_, '_> {
     }
 }
 
-fn constant(name: &str) -> bool {
+/// Whether a name is a value and no variable.
+pub(super) fn constant(name: &str) -> bool {
     matches!(name, "true" | "false" | "inf" | "nan") || DType::from_name(name).is_some()
 }
 

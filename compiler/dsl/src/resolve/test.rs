@@ -60,6 +60,7 @@ fn expect(scope: &Scope<'_>, file: usize, expect: &ast::Expect, diagnostics: &mu
             Expect::Count(scope.op(file, name, diagnostics)?, compare(*op), *n, *span)
         }
         ast::Expect::Kernels(op, n, span) => Expect::Kernels(compare(*op), *n, *span),
+        ast::Expect::Cost(op, bound, span) => Expect::Cost(compare(*op), *bound, *span),
         ast::Expect::Snapshot(span) => Expect::Snapshot(*span),
     })
 }

@@ -1,20 +1,26 @@
 //! `qcc rules check`.
 
+use super::dead;
 use super::evidence::{self, Evidence};
 use super::rules::Files;
 use qcc::failure::Failure;
 use qcc_diag::{Diagnostic, Severity, SourceMap};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Check rule files: syntax, names, attributes, contracts; then compare both sides of every rule on generated graphs
 ///
 /// Every error of every file is reported. A rule whose sides differ by more than its contract allows is printed with a
 /// small graph and the values of both sides; a rule that no generated graph satisfies has not passed.
 ///
+/// With models, rules that do nothing for any of them are listed, too: their pattern never matches, they never fire, or the
+/// chosen graph never rests on them. Sizes that a model leaves open are taken as one.
+///
 /// Examples:
 ///   qcc rules check my.rules
 ///   qcc rules check --cases 5000 my.rules          more generated graphs for each rule
 ///   qcc rules check --no-soundness my.rules        the language alone
+///   qcc rules check my.rules --models zoo/ a.onnx  rules that do nothing for the models
 ///   qcc rules check --json my.rules                for programs: file, line, column, message, help
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -23,6 +29,9 @@ pub struct Check {
     files: Files,
     #[command(flatten)]
     evidence: Evidence,
+    /// Also list the rules that do nothing for these models, files or folders
+    #[arg(long, value_name = "MODELS", num_args = 1..)]
+    models: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -49,7 +58,12 @@ impl Check {
                 Err(_) => Vec::new(),
             };
             let soundness = evidence::as_json(&evidence);
-            println!("{:#}", json!({ "rules": count, "files": files, "diagnostics": found, "soundness": soundness }));
+            let mut answer = json!({ "rules": count, "files": files, "diagnostics": found, "soundness": soundness });
+            if let (Ok((rules, _)), false) = (&compiled, self.models.is_empty()) {
+                let modules = self.files.modules(rules);
+                answer["usage"] = dead::survey(&self.models, rules)?.json(rules, &modules);
+            }
+            println!("{answer:#}");
             let judged = evidence::judged(&evidence);
             return compiled.map(|_| ()).and(judged);
         }
@@ -59,6 +73,9 @@ impl Check {
         println!("{count} rules in {} files are sound in form", modules.len());
         let found = self.evidence.gather(&rules, &modules);
         print!("{}", evidence::told(&found, &rules));
+        if !self.models.is_empty() {
+            dead::survey(&self.models, &rules)?.print(&rules, &modules);
+        }
         evidence::judged(&found)
     }
 }

@@ -46,7 +46,7 @@ impl Evidence {
 pub(super) fn told(found: &[(&Rule, Soundness)], rules: &RuleSet) -> String {
     let mut text = String::new();
     for (rule, one) in found {
-        let place = super::rules::place(&rules.sources, rule.span);
+        let place = super::rule_tests::place(&rules.sources, rule.span);
         let title = format!("{} / {}  ({place})", rule.module, rule.name);
         let _ = match &one.verdict {
             Verdict::Sound | Verdict::Lossy => Ok(()),

@@ -42,7 +42,12 @@ impl Explain {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let asked = asked::saturated(self.model.as_deref(), &self.sizes, &self.rules, Options::default())?;
-        let explained = explain(&asked.saturated, &asked.rules, &pipeline::costs(Target::host()), self.node.as_deref());
+        let explained = explain(
+            &asked.saturated,
+            &asked.rules,
+            &pipeline::costs(Target::host(), &asked.rules),
+            self.node.as_deref(),
+        );
         let explained = explained.map_err(|e| failure(e, &asked))?;
         if self.json {
             let all: Vec<_> = explained.iter().map(|e| json(e, &asked)).collect();

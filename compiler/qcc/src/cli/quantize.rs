@@ -33,7 +33,7 @@ impl Quantize {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let (rules, _) = standard_rules::compile(&self.rules.selection())?;
-        let graph = pipeline::import(&self.model)?;
+        let graph = pipeline::import_with(&self.model, &rules.defs)?;
         let quantized = self.options.quantize(&graph, &self.sizes.bindings(), &rules, &self.calibrate)?;
         println!("{}\n", self.model.display());
         calibrate::print(&quantized);

@@ -52,8 +52,8 @@ impl Profile {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let asked = self.saturated()?;
-        let counts =
-            selected(&asked.saturated, &asked.rules, &CostModel::default()).map_err(|e| Failure::Bug(e.to_string()))?;
+        let counts = selected(&asked.saturated, &asked.rules, &CostModel::default().hinted(&asked.rules))
+            .map_err(|e| Failure::Bug(e.to_string()))?;
         // What is timed does not keep its history.
         let report = self.timed(&asked)?;
         let reports = report.rules.iter().zip(&asked.rules.rules).zip(counts);
@@ -96,7 +96,7 @@ impl Profile {
 }
 
 fn cost(asked: &Asked) -> Result<f64, Failure> {
-    let chosen = qcc_egraph::extract(&asked.saturated, &CostModel::default());
+    let chosen = qcc_egraph::extract(&asked.saturated, &CostModel::default().hinted(&asked.rules));
     Ok(chosen.map_err(|e| Failure::Bug(e.to_string()))?.cost_ns)
 }
 

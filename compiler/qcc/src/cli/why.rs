@@ -47,7 +47,7 @@ impl Why {
         let position = asked.rules.rules.iter().position(|r| r.name == self.rule);
         let position = position
             .ok_or_else(|| Failure::unknown("rule", &self.rule, asked.rules.rules.iter().map(|r| r.name.as_str())))?;
-        let (model, node) = (pipeline::costs(Target::host()), self.node.as_deref());
+        let (model, node) = (pipeline::costs(Target::host(), &asked.rules), self.node.as_deref());
         let answer = why(&mut asked.saturated, &asked.rules, &model, &options, position, node);
         let answer = answer.map_err(|e| explain::failure(e, &asked))?;
         let rule = &asked.rules.rules[position];

@@ -88,6 +88,19 @@ fn file(opset: u64, graph: Vec<u8>) -> Vec<u8> {
     [int(1, 8), bytes(7, graph), bytes(8, int(2, opset))].concat()
 }
 
+/// A node named `my_OP` of another domain.
+pub fn custom(domain: &str, op: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+    let inputs = inputs.iter().flat_map(|name| bytes(1, name));
+    let names = bytes(2, output).into_iter().chain(bytes(3, format!("my_{op}"))).chain(bytes(4, op));
+    bytes(1, inputs.chain(names).chain(bytes(7, domain)).collect::<Vec<_>>())
+}
+
+/// A constant `f32[8,8]`.
+pub fn matrix(name: &str, values: &[f32; 64]) -> Vec<u8> {
+    let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    bytes(5, [int(1, 8), int(1, 8), int(2, 1), bytes(8, name), bytes(9, data)].concat())
+}
+
 fn value(number: u64, name: &str, shape: &[u64]) -> Vec<u8> {
     let dims: Vec<u8> = shape.iter().flat_map(|&d| bytes(1, int(1, d))).collect();
     let tensor = [int(1, 1), bytes(2, dims)].concat();
