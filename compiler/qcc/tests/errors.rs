@@ -3,12 +3,15 @@
 
 mod onnx;
 
+mod times;
+
 use onnx::*;
 use qcc::arrays;
 use qcc_session::artifact;
 use qcc_tensor::{DType, Tensor, TensorType};
 use std::path::Path;
 use std::process::Command;
+use times::timeless;
 
 const F32: u64 = 1;
 
@@ -256,7 +259,7 @@ fn every_message_names_the_place_the_reason_and_what_to_do() {
             Some(code) => code.to_string(),
             None => "killed".into(),
         };
-        (code, format!("--- {claim} ({shown})\nqcc {}\n\n{}\n\n", call.replace('@', ""), text.trim_end()))
+        (code, format!("--- {claim} ({shown})\nqcc {}\n\n{}\n\n", call.replace('@', ""), timeless(&text).trim_end()))
     };
     // Each call is a process that mostly waits for its own rules: as many at a time as there are processors.
     let workers = std::thread::available_parallelism().map_or(1, usize::from);

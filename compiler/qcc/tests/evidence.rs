@@ -1,6 +1,9 @@
 //! `qcc rules check` and `qcc rules test` compare both sides of rules on generated graphs.
 
+mod times;
+
 use std::process::Command;
+use times::timeless;
 
 /// Standard output and exit code of `qcc rules ARGUMENTS mine.rules` for a file of one rule.
 fn told(rule: &str, arguments: &[&str]) -> String {
@@ -16,7 +19,7 @@ fn told(rule: &str, arguments: &[&str]) -> String {
         .expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
     let code = output.status.code().expect("it ends");
-    format!("{}{}exit code {code}", text(output.stdout), text(output.stderr))
+    format!("{}exit code {code}", timeless(&(text(output.stdout) + &text(output.stderr))))
 }
 
 const SOUND: &str = "/// Twice is once.\n@exact\nrule relu-relu in mine:\n  Relu(Relu(x)) => Relu(x)\n";
