@@ -328,3 +328,21 @@ fn a_minimum_or_maximum_with_nan_is_nan() {
         }
     }
 }
+
+#[test]
+fn a_kernel_whose_code_would_be_too_long_runs_on_reference_evaluation() {
+    let text = r#"graph "pool" {
+  %x = input : f32[1,9,64,16]
+  %0 = MaxPool(%x) {ceil_mode: 0, dilations: [1, 1], kernel_shape: [9, 33], layout: "NHWC", pads: [4, 16, 4, 16], strides: [1, 1]}
+  output "y" = %0
+}
+"#;
+    let graph = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
+    let program = Arc::new(lower(&graph, &Options::default()).expect("it lowers"));
+    let remarks: Vec<&str> = program.steps.iter().filter_map(|s| s.remark.as_deref()).collect();
+    assert!(remarks.iter().any(|r| r.contains("values, more than 16384")), "{remarks:?}");
+    let x = values(graph.ty(graph.graph().inputs()[0].output(0)), 3);
+    let expected = qcc_ir::evaluate(&graph, std::slice::from_ref(&x)).expect("it evaluates");
+    let mut session = Session::new(program, &qcc_session::Options::default()).expect("the program is sound");
+    assert_eq!(session.run(&[x]).expect("it runs"), expected);
+}

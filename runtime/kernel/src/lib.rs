@@ -31,4 +31,4 @@ pub use interpret::{InterpretError, interpret};
 pub use kernel::{Block, Carried, Inst, Kernel, Loop, Trip};
 pub use op::{BinOp, IndexOp, Op, ShiftOp, UnOp};
 pub use types::{Addr, Buf, BufferDecl, BufferKind, Lane, Ty, VL, Value, Width};
-pub use verify::{Verified, VerifyError, verify};
+pub use verify::{MAX_VALUES, Verified, VerifyError, verify};

@@ -35,7 +35,7 @@ const MAX_DEPTH: usize = 32;
 
 /// Most values of a kernel. Tiles of convolutions have some thousand; a value may need 32 bytes of the stack of compiled
 /// code, so this is half a mebibyte of a thread's two.
-const MAX_VALUES: usize = 1 << 14;
+pub const MAX_VALUES: usize = 1 << 14;
 
 /// Largest number in a kernel: far beyond any buffer, far below where sums of a few wrap.
 const MAX_NUMBER: i64 = 1 << 48;
