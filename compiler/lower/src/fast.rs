@@ -11,7 +11,6 @@ use crate::kernels::map::{self, MapSpec};
 use crate::kernels::{Arg, Generated};
 use crate::lower::{Home, Walk};
 use qcc_ir::{FusedNode, Graph, InputNode, Node, NodeId, OpNode, TypedGraph, ValueId};
-use qcc_kernel::MAX_VALUES;
 use qcc_kernel::program::{Action, BufferId, Step};
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::{Tensor, TensorType};
@@ -255,10 +254,6 @@ impl Walk<'_, '_> {
         macs: u64,
         arithmetic: Arithmetic,
     ) -> Result<(), String> {
-        let values = generated.kernel.types.len();
-        if values > MAX_VALUES {
-            return Err(format!("its code would have {values} values, more than {MAX_VALUES}"));
-        }
         let first = usize::from(!core_inputs.is_empty());
         let tensors: Vec<BufferId> = translated
             .tensors

@@ -454,6 +454,8 @@ fn large_enough_to_be_split() {
     check(&Case { epilogue: Epilogue::Residual, ..Case::new(12, 48, 88, 3) });
     check(&Case { size: [1, 1], ..Case::new(1, 700, 490, 1) });
     check(&Case { size: [2, 3], ..Case::new(1, 200, 264, 3) });
+    // Rows so long that a task copies one at a time.
+    check(&Case { size: [192, 600], margin: 1, epilogue: Epilogue::Codes(Elem::U8), ..Case::new(1, 40, 5, 1) });
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub fn add(model: &Path, rules: &RuleSet, usage: &mut [Usage]) -> Result<(), Fai
         let typed = pipeline::split(&graph, &bindings)?.head;
         let options = Options { schedule, record: qcc_egraph::Record::History, ..Options::default() };
         let saturated = qcc_egraph::saturate(&typed, rules, &options).map_err(|e| Failure::Bug(e.to_string()))?;
-        let counts = selected(&saturated, rules, &costs).map_err(|e| Failure::Bug(e.to_string()))?;
+        let counts = selected(&saturated, rules, &costs)?;
         for ((usage, report), count) in seen.iter_mut().zip(&saturated.report().rules).zip(counts) {
             usage.matched |= usize::from(report.matches > 0);
             usage.fired |= usize::from(report.applied > 0);

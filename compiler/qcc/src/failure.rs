@@ -1,6 +1,8 @@
 //! Why a command did not do what it was asked, and the exit code that says so.
 
 use qcc_diag::{Diagnostic, Severity, SourceMap};
+use qcc_egraph::ExtractError;
+use qcc_egraph::explain::ExplainError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,24 @@ fn render_rules(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
 
 fn render(diagnostics: &[Diagnostic]) -> String {
     render_rules(&SourceMap::default(), diagnostics)
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Extract(error) => error.into(),
+            other => Self::Bug(other.to_string()),
+        }
+    }
+}
+
+impl From<ExtractError> for Failure {
+    fn from(error: ExtractError) -> Self {
+        match error {
+            ExtractError::Constant { .. } => Self::Input(error.to_string()),
+            ExtractError::Bug(what) => Self::Bug(what),
+        }
+    }
 }
 
 impl Failure {

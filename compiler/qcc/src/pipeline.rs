@@ -74,8 +74,7 @@ pub fn canonical(typed: &TypedGraph, rules: &RuleSet) -> Result<TypedGraph, Fail
     }
     let options = qcc_egraph::Options { schedule: CANONICAL.into(), ..qcc_egraph::Options::default() };
     let saturated = qcc_egraph::saturate(typed, rules, &options).map_err(|e| Failure::Bug(e.to_string()))?;
-    let chosen =
-        qcc_egraph::extract(&saturated, &schedule_costs(CANONICAL, rules)).map_err(|e| Failure::Bug(e.to_string()))?;
+    let chosen = qcc_egraph::extract(&saturated, &schedule_costs(CANONICAL, rules))?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     Ok(chosen.graph)
 }
@@ -133,9 +132,8 @@ pub fn compile(
     let saturated = clock.step("saturate", || {
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
-    let chosen = clock.step("choose", || {
-        qcc_egraph::extract(&saturated, &costs(target, rules)).map_err(|e| Failure::Bug(e.to_string()))
-    })?;
+    let chosen =
+        clock.step("choose", || qcc_egraph::extract(&saturated, &costs(target, rules)).map_err(Failure::from))?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     let mut program = clock.step("lower", || lower(&chosen.graph, target))?;
     if let Some(Tail { block, outputs, reason }) = tail {

@@ -73,6 +73,15 @@ fn files(folder: &Path) {
         ("few-bytes.onnx", with(tensor("w", F32, &[2], &[0; 7]))),
         ("negative.onnx", with(tensor("w", F32, &[-1], &[0; 4]))),
         ("huge.onnx", with(tensor("w", F32, &[i64::MAX, i64::MAX], &[]))),
+        (
+            "gather.onnx",
+            model(&[
+                tensor("w", F32, &[3, 8], &[0; 96]),
+                tensor("i", 7, &[2], &[1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]),
+                node("Gather", &["w", "i"], "g"),
+                node("Add", &["x", "g"], "y"),
+            ]),
+        ),
         ("mixed.onnx", with(tensor("w", 7, &[1], &[0; 8]))),
         ("strings.onnx", typed_model(8, &[relu()])),
         ("booleans.onnx", typed_model(9, &[relu()])),
@@ -175,6 +184,7 @@ const CASES: &[(&str, &str)] = &[
     ("too few bytes", "compile @few-bytes.onnx"),
     ("a size below zero", "compile @negative.onnx"),
     ("a constant larger than memory", "compile @huge.onnx"),
+    ("an index beyond a constant", "compile @gather.onnx"),
     ("external data that is not there", "compile @missing-data.onnx"),
     ("external data outside of the folder", "compile @escaping-data.onnx"),
     ("external data that ends too early", "compile @short-data.onnx"),

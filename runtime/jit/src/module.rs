@@ -12,7 +12,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 use qcc_kernel::{Kernel, Width, halve};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use crate::avx2;
@@ -58,7 +58,7 @@ type RawEntry = unsafe extern "C" fn(*const *mut u8, u64, u64);
 pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Result<CodeModule, JitError> {
     let isa = isa(features)?;
     let mut unique: Vec<&Kernel> = Vec::new();
-    let mut seen: HashMap<Unnamed<'_>, usize> = HashMap::new();
+    let mut seen: FxHashMap<Unnamed<'_>, usize> = FxHashMap::default();
     let index: Vec<usize> = kernels
         .iter()
         .map(|k| {

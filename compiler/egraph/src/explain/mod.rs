@@ -81,7 +81,7 @@ pub enum ExplainError {
     /// The graph was saturated without keeping its history.
     #[error("this is a bug in qcc: the run kept no history")]
     NoHistory,
-    /// A violated invariant.
+    /// Nothing can be chosen.
     #[error(transparent)]
     Extract(#[from] ExtractError),
 }
@@ -329,7 +329,6 @@ fn kernel_text(inquiry: &Inquiry<'_>, class: ClassId) -> Result<(String, f64), E
         _ => class,
     };
     let cost = chosen.kernels.iter().find(|(c, _)| *c == class).map_or(0.0, |(_, k)| k.cost);
-    let graph = decode::kernel(inquiry.saturated, problem, selection, class, chosen)
-        .map_err(|e| ExplainError::Extract(ExtractError::Bug(e)))?;
+    let graph = decode::kernel(inquiry.saturated, problem, selection, class, chosen)?;
     Ok((qcc_ir::infer(&graph).map_or_else(|_| qcc_ir::print_graph(&graph), |typed| qcc_ir::print(&typed)), cost))
 }

@@ -1,5 +1,6 @@
 //! The chosen terms as a graph.
 
+use super::ExtractError;
 use super::problem::{ClassId, CoreForm, Form, Problem};
 use super::select::{Chosen, Kernel, Selection};
 use crate::analysis::Kind;
@@ -21,7 +22,7 @@ pub(super) fn decode(
     problem: &Problem,
     selection: &Selection,
     chosen: &Chosen,
-) -> Result<(Graph, Vec<(String, f64)>), String> {
+) -> Result<(Graph, Vec<(String, f64)>), ExtractError> {
     let origin = &saturated.origin;
     let mut graph = Graph::new(origin.graph.name.clone());
     graph.metadata = origin.graph.metadata.clone();
@@ -59,7 +60,7 @@ pub(crate) fn kernel(
     selection: &Selection,
     class: ClassId,
     chosen: &Chosen,
-) -> Result<Graph, String> {
+) -> Result<Graph, ExtractError> {
     let found = chosen.kernels.iter().find(|(c, _)| *c == class);
     let (_, kernel) = found.ok_or("a class that is not chosen")?;
     let mut decoder = Decoder {
@@ -110,7 +111,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    fn stored(&mut self, class: ClassId, kernel: &Kernel) -> Result<(), String> {
+    fn stored(&mut self, class: ClassId, kernel: &Kernel) -> Result<(), ExtractError> {
         let problem = self.problem;
         let choice = self.selection.stored[class].ok_or("a class without a choice")?;
         let stored = &problem.classes[class].stored[choice];
@@ -141,11 +142,12 @@ impl Decoder<'_> {
         self.table.push((if name.is_empty() { op.to_string() } else { format!("{name} ({op})") }, cost));
     }
 
-    fn constant(&self, class: ClassId) -> Result<Tensor, String> {
+    fn constant(&self, class: ClassId) -> Result<Tensor, ExtractError> {
         values::value(&self.saturated.egraph, self.problem.ids[class])
+            .map_err(|why| ExtractError::Constant { node: self.name(class), why })
     }
 
-    fn call(&self, node: &Node) -> Result<(Call, Attrs), String> {
+    fn call(&self, node: &Node) -> Result<(Call, Attrs), ExtractError> {
         let egraph = &self.saturated.egraph;
         let OpId::Call(call) = node.op else { return Err("a node that is no call".into()) };
         let attrs = match node.children.last().map(|&c| &egraph[c].data.kind) {
@@ -163,7 +165,7 @@ impl Decoder<'_> {
         node.inputs().iter().map(argument).collect()
     }
 
-    fn op(&mut self, class: ClassId, node: &Node, cost: f64) -> Result<ValueId, String> {
+    fn op(&mut self, class: ClassId, node: &Node, cost: f64) -> Result<ValueId, ExtractError> {
         let (call, attrs) = self.call(node)?;
         let inputs = self.arguments(node, |c| self.values[&c]);
         let regions = match call.regions {
@@ -176,7 +178,13 @@ impl Decoder<'_> {
         Ok(self.graph.add_op(node).output(0))
     }
 
-    fn fused(&mut self, class: ClassId, core: ClassId, body: ClassId, kernel: &Kernel) -> Result<ValueId, String> {
+    fn fused(
+        &mut self,
+        class: ClassId,
+        core: ClassId,
+        body: ClassId,
+        kernel: &Kernel,
+    ) -> Result<ValueId, ExtractError> {
         let mut inner = Graph::new("body");
         let mut known: FxHashMap<ClassId, ValueId> = FxHashMap::default();
         let mut inputs: Vec<Option<ValueId>> = Vec::new();
@@ -245,7 +253,7 @@ impl Decoder<'_> {
         acc: ValueId,
         inner: &mut Graph,
         known: &mut FxHashMap<ClassId, ValueId>,
-    ) -> Result<(), String> {
+    ) -> Result<(), ExtractError> {
         let class = &self.problem.classes[id];
         if known.contains_key(&id) {
             return Ok(());
@@ -258,7 +266,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn body_input(&self, name: &str, class: ClassId) -> Result<InputNode, String> {
+    fn body_input(&self, name: &str, class: ClassId) -> Result<InputNode, ExtractError> {
         let data = &self.saturated.egraph[self.problem.ids[class]].data;
         let ty: &TensorType = data.ty().ok_or("a kernel reads something that is no tensor")?;
         let dims = ty.shape.iter().map(|&d| Dim::Known(d)).collect();

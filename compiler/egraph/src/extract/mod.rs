@@ -35,6 +35,14 @@ pub struct Extracted {
 /// Why nothing could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
+    /// A constant of the chosen graph has no value: the model asks for what its operators do not give.
+    #[error("node `{node}` is computed from constants, and cannot be: {why}")]
+    Constant {
+        /// The node, or nothing if none of the model computes it.
+        node: String,
+        /// What the operator says.
+        why: String,
+    },
     /// A violated invariant.
     #[error("this is a bug in qcc: {0}")]
     Bug(String),
@@ -43,15 +51,27 @@ pub enum ExtractError {
 /// The cheapest equivalent graph by the true cost of a graph; never worse than the input graph.
 ///
 /// # Errors
-/// Violated invariants only: the input graph itself can always be chosen.
+/// Constants that cannot be computed, violated invariants: the input graph itself can always be chosen.
 pub fn extract(saturated: &Saturated, model: &CostModel) -> Result<Extracted, ExtractError> {
     let choice::Choice { problem, selection, chosen, seed_cost } = choice::choose(saturated, model)?;
     let bound = bound::lower_bound(&problem).min(chosen.cost);
-    let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen).map_err(bug)?;
+    let (graph, table) = decode::decode(saturated, &problem, &selection, &chosen)?;
     let graph = qcc_ir::infer(&graph).map_err(|e| bug(e[0].message.clone()))?;
     Ok(Extracted { graph, cost_ns: chosen.cost, lower_bound_ns: bound, seed_cost_ns: seed_cost, table })
 }
 
 fn bug(what: String) -> ExtractError {
     ExtractError::Bug(what)
+}
+
+impl From<String> for ExtractError {
+    fn from(what: String) -> Self {
+        bug(what)
+    }
+}
+
+impl From<&str> for ExtractError {
+    fn from(what: &str) -> Self {
+        bug(what.into())
+    }
 }

@@ -62,7 +62,7 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(Elem::F32), *y, packed(spec))?;
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let task = b.task();
     let (n, row) = if y.n == 1 { (None, task) } else { (Some(b.div(task, y.h as i64)), b.rem(task, y.h as i64)) };
@@ -90,7 +90,7 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
         let place = out.right(&place, done as i64);
         channels(&mut b, spec, &out, &place, from.plus(done as i64 * stride), rest);
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }
 
 fn geometry(spec: &DepthwiseF32Spec) -> Result<(), String> {

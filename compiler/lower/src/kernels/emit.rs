@@ -17,7 +17,7 @@
 //! that few registers are live. Nothing outside the output's elements is written; reads may run
 //! into the slack of a buffer.
 
-use qcc_kernel::{Addr, Buf, BufferKind, KernelBuilder, VL, Value, Width};
+use qcc_kernel::{Addr, Buf, BufferKind, KernelBuilder, MAX_VALUES, VL, Value, Width};
 
 use super::apply::Tile;
 use super::body::{Body, Node, Operand};
@@ -240,8 +240,15 @@ impl<'a> Emitter<'a> {
     }
 
     /// The finished kernel with its arguments in order.
-    pub fn finish(self, b: KernelBuilder) -> Generated {
+    ///
+    /// # Errors
+    /// More values than a kernel may have, as of windows that are unrolled at a wide border.
+    pub fn finish(self, b: KernelBuilder) -> Result<Generated, String> {
         let kernel = b.finish();
+        let values = kernel.types.len();
+        if values > MAX_VALUES {
+            return Err(format!("its code would have {values} values, more than {MAX_VALUES}"));
+        }
         let mut read = 0;
         let mut args = Vec::new();
         for declared in &kernel.buffers {
@@ -254,7 +261,7 @@ impl<'a> Emitter<'a> {
             });
             read += u32::from(declared.kind == BufferKind::In);
         }
-        Generated { kernel, args, constants: self.constants }
+        Ok(Generated { kernel, args, constants: self.constants })
     }
 }
 

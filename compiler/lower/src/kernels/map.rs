@@ -100,7 +100,7 @@ fn walk(name: &str, body: &Body, output: &TensorLayout, width: Width) -> Result<
     let mut b = KernelBuilder::with_width(name, tasks, width);
     let out = Emitter::new(&mut b, body, None, *output, Vec::new())?;
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let task = b.task();
     if one_run {
@@ -125,7 +125,7 @@ fn walk(name: &str, body: &Body, output: &TensorLayout, width: Width) -> Result<
         let place = out.place(&mut b, At { n, y, ..At::default() });
         row(&mut b, &out, body, &place, output.w, run);
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }
 
 /// Pixels of one task of a kernel that walks one row of pixels of `c` channels.

@@ -61,7 +61,7 @@ pub fn generate(spec: &NormalizeSpec) -> Result<Generated, String> {
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(Elem::F32), *y, Vec::new())?;
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let (place, from) = row::of_task(&mut b, &out, input, x);
     match spec.kind {
@@ -96,5 +96,5 @@ pub fn generate(spec: &NormalizeSpec) -> Result<Generated, String> {
             });
         }
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }

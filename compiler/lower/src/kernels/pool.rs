@@ -79,7 +79,7 @@ pub fn generate(spec: &PoolSpec, width: Width) -> Result<Generated, String> {
         PoolKind::Max => out,
     };
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let task = b.task();
     let (n, row) = if y.n == 1 { (None, task) } else { (Some(b.div(task, y.h as i64)), b.rem(task, y.h as i64)) };
@@ -106,7 +106,7 @@ pub fn generate(spec: &PoolSpec, width: Width) -> Result<Generated, String> {
             channels(b, spec, &out, &place, &taps);
         });
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }
 
 /// Checks that windows and halo fit the input.

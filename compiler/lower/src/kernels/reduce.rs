@@ -52,7 +52,7 @@ pub fn generate(spec: &ReduceSpec, width: Width) -> Result<Generated, String> {
     let out = Emitter::new(&mut b, &spec.body, Some(core), *y, Vec::new())?;
     let out = out.with_core_within(sum::largest(x.elem, spec.zero_point, [x.h, x.w]));
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let (full, rest) = (y.c / CHANNELS, y.c % CHANNELS);
     let task = b.task();
@@ -81,7 +81,7 @@ pub fn generate(spec: &ReduceSpec, width: Width) -> Result<Generated, String> {
         (0, _) => emit(&mut b, rest),
         _ => b.if_less(part, full as i64, |b| emit(b, CHANNELS), |b| emit(b, rest)),
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }
 
 /// The sums of channels over all pixels of the image at `from`.

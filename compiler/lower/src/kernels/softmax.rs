@@ -42,7 +42,7 @@ pub fn generate(spec: &SoftmaxSpec) -> Result<Generated, String> {
     let input = b.input("x", x.bytes());
     let out = Emitter::new(&mut b, &spec.body, Some(Elem::F32), *y, Vec::new())?;
     if tasks == 0 {
-        return Ok(out.finish(b));
+        return out.finish(b);
     }
     let scratch = b.buffer("exponentials", 4 * y.c + SLACK, BufferKind::Scratch);
     let (place, from) = row::of_task(&mut b, &out, input, x);
@@ -58,5 +58,5 @@ pub fn generate(spec: &SoftmaxSpec) -> Result<Generated, String> {
     });
     let sum = row::across(&mut b, sum, BinOp::Add);
     row::write(&mut b, &out, &place, y.c, kept, &|b, e| b.binary(BinOp::Div, e, sum));
-    Ok(out.finish(b))
+    out.finish(b)
 }

@@ -28,8 +28,9 @@ pub struct Split {
 }
 
 impl Split {
-    /// The division of a kernel whose tasks stage the rows they read: the fewer tasks share rows, the less is copied.
-    pub fn staged(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
+    /// Divides rows as far as the work asks for, and panels only if their weights are too many: where every task stages the
+    /// rows it reads, the fewer share rows, the less is copied.
+    pub fn by_rows(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
         let wanted = wanted(macs);
         let panel_blocks = divisor_from(panels, weight_bytes.div_ceil(CACHED_WEIGHTS).min(wanted));
         let row_blocks = divisor_from(rows, wanted.div_ceil(panel_blocks));
@@ -45,7 +46,7 @@ impl Split {
 
 /// Divides `rows` equal rows and `panels` equal panels, `weight_bytes` long together.
 pub fn split(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
-    let by_rows = Split::staged(macs, rows, panels, weight_bytes);
+    let by_rows = Split::by_rows(macs, rows, panels, weight_bytes);
     let wanted = wanted(macs).div_ceil(by_rows.row_blocks);
     Split { panel_blocks: divisor_from(panels, by_rows.panel_blocks.max(wanted)), ..by_rows }
 }
@@ -80,4 +81,30 @@ pub fn flat_rows(pixels: usize, tile: usize) -> (usize, usize) {
 /// The smallest divisor of `n` that is at least `least`, or `n`.
 fn divisor_from(n: usize, least: usize) -> usize {
     (least.max(1)..=n).find(|d| n.is_multiple_of(*d)).unwrap_or(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Split, staged_rows};
+
+    #[test]
+    fn rows_of_staged_pixels_cover_all_of_them() {
+        for pixels in [1, 5, 6, 48, 49, 196, 197, 3136, 12_544] {
+            let (length, last) = staged_rows(pixels, 6);
+            assert!((1..=length).contains(&last) && length <= 54, "{pixels}: {length}, {last}");
+            assert_eq!((pixels.div_ceil(length) - 1) * length + last, pixels);
+        }
+    }
+
+    #[test]
+    fn a_finer_division_keeps_all_rows() {
+        for rows in [1, 7, 12, 192] {
+            for most in [1, 2, 5, 100] {
+                let whole = Split { row_blocks: 4, rows, panel_blocks: 3 };
+                let fine = whole.with_rows_at_most(most);
+                assert_eq!((fine.row_blocks * fine.rows, fine.panel_blocks), (4 * rows, 3));
+                assert!(fine.rows <= most);
+            }
+        }
+    }
 }

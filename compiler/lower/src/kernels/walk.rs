@@ -174,7 +174,7 @@ pub fn generate(
         kernel.stage(&mut b, rows);
         kernel.some(&mut b, rows, block, 0);
     }
-    Ok(out.finish(b))
+    out.finish(b)
 }
 
 /// Pixels in one register.
@@ -215,7 +215,7 @@ impl Walk {
     /// The division into tasks. No block has rows of two images, unless all are walked as one.
     fn split(&self, spec: &ConvSpec, panels: &[Panel], constants: usize, staged: bool) -> Split {
         let images = if self.flat.is_some() { 1 } else { spec.output.n };
-        let divide = if staged { Split::staged } else { split };
+        let divide = if staged { Split::by_rows } else { split };
         let one = divide(spec.macs() / images as u64, self.rows / images, panels[0].repeat, constants);
         Split { row_blocks: images * one.row_blocks, ..one }
     }

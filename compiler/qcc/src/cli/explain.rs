@@ -67,7 +67,7 @@ impl Explain {
 pub fn failure(error: ExplainError, asked: &Asked) -> Failure {
     match error {
         ExplainError::Node(unknown) => Failure::unknown("node", &unknown.name, node_names(&asked.saturated)),
-        other => Failure::Bug(other.to_string()),
+        other => other.into(),
     }
 }
 

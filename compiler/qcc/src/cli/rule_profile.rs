@@ -3,8 +3,10 @@
 use super::asked::{self, Asked};
 use super::{RuleFiles, Sizes};
 use qcc::failure::Failure;
+use qcc::pipeline;
 use qcc_egraph::explain::selected;
-use qcc_egraph::{CostModel, Options, RuleReport};
+use qcc_egraph::{Options, RuleReport};
+use qcc_lower::Target;
 use std::path::PathBuf;
 
 /// Show what every rule did to a model: matches, applications, nodes added, time, and how much of it was chosen
@@ -52,8 +54,7 @@ impl Profile {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let asked = self.saturated()?;
-        let counts = selected(&asked.saturated, &asked.rules, &CostModel::default().hinted(&asked.rules))
-            .map_err(|e| Failure::Bug(e.to_string()))?;
+        let counts = selected(&asked.saturated, &asked.rules, &pipeline::costs(Target::host(), &asked.rules))?;
         // What is timed does not keep its history.
         let report = self.timed(&asked)?;
         let reports = report.rules.iter().zip(&asked.rules.rules).zip(counts);
@@ -76,7 +77,7 @@ impl Profile {
 
     fn timed(&self, asked: &Asked) -> Result<qcc_egraph::Report, Failure> {
         let graph = asked::model(self.model.as_deref(), &asked.rules)?;
-        let typed = qcc::pipeline::typed(&graph, &self.sizes.bindings())?;
+        let typed = pipeline::typed(&graph, &self.sizes.bindings())?;
         let saturated = qcc_egraph::saturate(&typed, &asked.rules, &Options::default());
         Ok(saturated.map_err(|e| Failure::Bug(e.to_string()))?.report().clone())
     }
@@ -86,7 +87,7 @@ impl Profile {
         let mut rules = asked.rules.clone();
         rules.rules.retain(|r| !names.contains(&r.name));
         let graph = asked::model(self.model.as_deref(), &asked.rules)?;
-        let typed = qcc::pipeline::typed(&graph, &self.sizes.bindings())?;
+        let typed = pipeline::typed(&graph, &self.sizes.bindings())?;
         let saturated = qcc_egraph::saturate(&typed, &rules, &Options::default());
         let saturated = saturated.map_err(|e| Failure::Bug(e.to_string()))?;
         let (saturate_ms, nodes) = (ms(saturated.report().time), saturated.report().nodes);
@@ -96,8 +97,7 @@ impl Profile {
 }
 
 fn cost(asked: &Asked) -> Result<f64, Failure> {
-    let chosen = qcc_egraph::extract(&asked.saturated, &CostModel::default().hinted(&asked.rules));
-    Ok(chosen.map_err(|e| Failure::Bug(e.to_string()))?.cost_ns)
+    Ok(qcc_egraph::extract(&asked.saturated, &pipeline::costs(Target::host(), &asked.rules))?.cost_ns)
 }
 
 fn ms(time: std::time::Duration) -> f64 {
