@@ -150,7 +150,7 @@ fn run(test: &Test, rules: &RuleSet, outcome: &mut TestOutcome) -> Result<(), St
     equal_results(&graph, &extracted.graph, rules, &saturated)
 }
 
-fn holds(compare: Compare, a: u64, b: u64) -> bool {
+fn holds<T: PartialOrd>(compare: Compare, a: T, b: T) -> bool {
     match compare {
         Compare::Eq => a == b,
         Compare::Ne => a != b,
@@ -223,16 +223,8 @@ fn cost(
             (share * original_ns, format!("{share_text}original, which is {:.1} ns", share * original_ns))
         }
     };
-    let holds = match compare {
-        Compare::Eq => chosen_ns == limit_ns,
-        Compare::Ne => chosen_ns != limit_ns,
-        Compare::Lt => chosen_ns < limit_ns,
-        Compare::Le => chosen_ns <= limit_ns,
-        Compare::Gt => chosen_ns > limit_ns,
-        Compare::Ge => chosen_ns >= limit_ns,
-    };
     let what = || format!("expected cost {} {words}: the chosen graph costs {chosen_ns:.1} ns", sign(compare));
-    holds.then_some(()).ok_or_else(what)
+    holds(compare, chosen_ns, limit_ns).then_some(()).ok_or_else(what)
 }
 
 /// How often an operator stands in a graph, nested graphs, cores and bodies included.
