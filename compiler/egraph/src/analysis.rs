@@ -63,6 +63,8 @@ pub(crate) struct Data {
     /// Bounds of the elements.
     pub(crate) range: Range,
     narrowings: u8,
+    /// Its terms are equal only within an error: then bounds must hold for each of them.
+    pub(crate) approximate: bool,
     /// Smallest number of quantization steps in a term of the class, seen as the body of a kernel.
     pub(crate) steps: u8,
 }
@@ -71,7 +73,16 @@ impl Data {
     /// Facts of a leaf that is no tensor.
     pub(crate) fn leaf(kind: Kind) -> Self {
         let range = Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
-        Self { kind, constant: None, value: None, scope: Scope::Closed, range, narrowings: 0, steps: 0 }
+        Self {
+            kind,
+            constant: None,
+            value: None,
+            scope: Scope::Closed,
+            range,
+            narrowings: 0,
+            approximate: false,
+            steps: 0,
+        }
     }
 
     /// Facts of a run-time value of a type.
@@ -199,11 +210,19 @@ impl Analysis<Node> for Facts {
         if closed {
             a.scope = Scope::Closed;
         }
-        let range = a.range.intersect(b.range);
-        if range != a.range && a.narrowings < NARROWINGS {
+        step(b.approximate && !a.approximate, a.approximate && !b.approximate);
+        a.approximate |= b.approximate;
+        if a.approximate {
+            let range = a.range.hull(b.range);
+            step(range != a.range, false);
             a.range = range;
-            a.narrowings += 1;
-            step(true, false);
+        } else {
+            let range = a.range.intersect(b.range);
+            if range != a.range && a.narrowings < NARROWINGS {
+                a.range = range;
+                a.narrowings += 1;
+                step(true, false);
+            }
         }
         step(false, a.range != b.range);
         step(b.steps < a.steps, a.steps < b.steps);

@@ -3,6 +3,7 @@
 //! The numbers are those of one core of a current x86 CPU with 256-bit vectors. They need not be exact: they must rank
 //! alternatives rightly, and the distances between a fast kernel, a pass over memory, and reference evaluation are large.
 
+use crate::range::Range;
 use qcc_dsl::{CostHint, RuleSet};
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::{DType, Tensor, TensorType};
@@ -14,6 +15,8 @@ pub struct CostModel {
     pub launch_ns: f64,
     /// A multiply-accumulate of 8-bit codes with constant weights, channels last (ns); 18 of them a nanosecond.
     pub integer_mac_ns: f64,
+    /// Share of [`integer_mac_ns`](Self::integer_mac_ns) that weights of 7 bits take: sums of several products fit 16 bits.
+    pub short_weights: f64,
     /// A multiply-accumulate of single-precision floats (ns).
     pub float_mac_ns: f64,
     /// A multiply-accumulate of a depthwise convolution, which reuses nothing (ns).
@@ -67,6 +70,7 @@ impl Default for CostModel {
         Self {
             launch_ns: 400.0,
             integer_mac_ns: 0.055,
+            short_weights: 0.65,
             float_mac_ns: 0.06,
             depthwise_mac_ns: 0.25,
             window_ns: 0.15,
@@ -92,6 +96,8 @@ pub(crate) struct Operand<'a> {
     pub(crate) constant: bool,
     /// Its value, if it is known and small.
     pub(crate) value: Option<&'a Tensor>,
+    /// Bounds of its elements.
+    pub(crate) range: Range,
 }
 
 /// Operators whose result the body of a kernel can work on before it is stored.
@@ -202,13 +208,13 @@ impl CostModel {
             // A float convolution's bias is a matter of the body.
             "Conv" if operand(2).is_some() => return None,
             "Conv" | "IConv" if image && rest_constant => {
-                let rate = if op.name == "IConv" { self.integer_mac_ns } else { self.float_mac_ns };
+                let rate = if op.name == "IConv" { self.integer_rate(weights?) } else { self.float_mac_ns };
                 // A float product is written and read once more before its body.
                 let float = if op.name == "Conv" { 2.0 * bytes(output) * self.byte_ns } else { 0.0 };
                 let depthwise = attrs.int("group") != Some(1) && weights?.ty.shape.get(1) == Some(&1);
                 float + macs * if depthwise { self.depthwise_mac_ns } else { rate }
             }
-            "IMatMul" if rest_constant && weights?.ty.rank() == 2 => macs * self.integer_mac_ns,
+            "IMatMul" if rest_constant && weights?.ty.rank() == 2 => macs * self.integer_rate(weights?),
             "MatMul" if x.ty.dtype == DType::F32 => macs * self.float_mac_ns,
             // Windows at a padded border have fewer elements.
             "AveragePool" if pads || attrs.int("ceil_mode") != Some(0) => return None,
@@ -236,6 +242,12 @@ impl CostModel {
         };
         let hinted = self.hint(op, attrs, inputs, std::slice::from_ref(output));
         Some(hinted.unwrap_or(work) + read)
+    }
+
+    /// A multiply-accumulate with weights (ns).
+    fn integer_rate(&self, weights: Operand<'_>) -> f64 {
+        let Range { lo, hi } = weights.range;
+        self.integer_mac_ns * if lo >= -SHORT && hi <= SHORT { self.short_weights } else { 1.0 }
     }
 
     /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
@@ -267,6 +279,9 @@ impl CostModel {
         Some(hinted.unwrap_or(rate * elements(output)))
     }
 }
+
+/// Largest weight of which two products with codes of 8 bits fit 16 bits.
+const SHORT: f64 = 64.0;
 
 fn is_fast(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::U8 | DType::I8)

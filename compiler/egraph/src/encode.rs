@@ -20,6 +20,8 @@ pub(crate) struct Origin {
     pub(crate) terms: Vec<(Id, Node)>,
     /// Names of the graph's nodes by the class of their value, in order.
     pub(crate) names: Vec<(Id, String)>,
+    /// Class of every value of the graph.
+    pub(crate) values: FxHashMap<ValueId, Id>,
 }
 
 struct Encoder<'a> {
@@ -43,7 +45,7 @@ pub(crate) fn encode(graph: &TypedGraph, egraph: &mut EGraph) -> Result<Origin, 
     encoder.block(graph, &mut values)?;
     let roots = g.outputs().iter().map(|(_, v)| values[v]).collect();
     let Encoder { terms, names, .. } = encoder;
-    Ok(Origin { graph: g.clone(), roots, terms, names })
+    Ok(Origin { graph: g.clone(), roots, terms, names, values })
 }
 
 impl Encoder<'_> {

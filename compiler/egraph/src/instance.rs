@@ -7,7 +7,7 @@ use crate::meta::{self, V};
 use crate::tables::Call;
 use crate::values;
 use egg::{Id, Language};
-use qcc_dsl::{ArgExpr, AttrExpr, Expr, Meta, OpExpr, OpRef, Rule, VarId};
+use qcc_dsl::{ArgExpr, AttrExpr, Contract, Expr, Meta, OpExpr, OpRef, Rule, VarId};
 use qcc_ops::{Arity, AttrKind, AttrValue, Attrs, Op};
 use qcc_tensor::{DType, Tensor, TensorType};
 use rustc_hash::FxHashMap;
@@ -408,7 +408,8 @@ impl<'a> Instance<'a> {
         let folds = self.rule.results.iter().map(|e| matches!(e, Expr::Folded(_))).collect();
         let roots = self.bindings.roots.clone();
         let story = self.built.map(|built| Story { bindings: self.bindings, results: results.clone(), built });
-        Plan { roots, results, folds, nodes: self.nodes, lets, story }
+        let lossy = matches!(self.rule.contract, Contract::Lossy(_));
+        Plan { roots, results, folds, nodes: self.nodes, lets, lossy, story }
     }
 }
 
@@ -421,6 +422,8 @@ pub(crate) struct Plan {
     nodes: Vec<(Node, Data)>,
     /// `where` constants, which may become constants of the chosen graph.
     lets: Vec<Id>,
+    /// Roots and results are equal within an error only.
+    lossy: bool,
     /// What the history keeps of it.
     pub(crate) story: Option<Story>,
 }
@@ -468,9 +471,22 @@ impl Plan {
             if folded {
                 changed |= fold(egraph, result);
             }
+            if self.lossy && egraph.find(root) != egraph.find(result) {
+                approximate(egraph, root, result);
+            }
             changed |= egraph.union(root, result);
         }
         changed
+    }
+}
+
+/// Prepares classes that are equal within an error only: what is known of one holds of both only as far as it holds of each.
+fn approximate(egraph: &mut EGraph, a: Id, b: Id) {
+    let range = egraph[a].data.range.hull(egraph[b].data.range);
+    for id in [a, b] {
+        let data = &mut egraph[id].data;
+        data.range = range;
+        data.approximate = true;
     }
 }
 

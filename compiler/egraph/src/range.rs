@@ -12,7 +12,8 @@ pub(crate) struct Range {
     pub(crate) hi: f64,
 }
 
-/// Constants with at most so many elements are searched for their bounds: scales and limits, not weights.
+/// Constants of more elements than that are not searched for their bounds, unless they are bytes: scales and limits are, and
+/// codes of weights.
 const BOUND_ELEMENTS: usize = 4096;
 
 impl Range {
@@ -27,7 +28,7 @@ impl Range {
 
     /// Bounds of a constant.
     pub(crate) fn of_tensor(tensor: &Tensor) -> Self {
-        if tensor.elements() == 0 || tensor.elements() > BOUND_ELEMENTS {
+        if tensor.elements() == 0 || tensor.elements() > BOUND_ELEMENTS && tensor.dtype().size() > 1 {
             return Self::of_type(tensor.dtype());
         }
         let values = tensor.to_f64_vec();
@@ -45,7 +46,8 @@ impl Range {
         if both.lo <= both.hi { both } else { self }
     }
 
-    fn hull(self, other: Self) -> Self {
+    /// The smallest interval that contains both.
+    pub(crate) fn hull(self, other: Self) -> Self {
         Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 

@@ -127,7 +127,9 @@ fn schedule_of(test: &Test, rules: &RuleSet) -> String {
 
 fn run(test: &Test, rules: &RuleSet, outcome: &mut TestOutcome) -> Result<(), String> {
     let graph = test_graph(test).map_err(|e| format!("the graph cannot be typed: {e}"))?;
-    let options = Options { schedule: schedule_of(test, rules), ..Options::default() };
+    // The tests of a file with lossy rules are about what these do.
+    let lossy = rules.rules.iter().any(|r| r.module == test.module && matches!(r.contract, Contract::Lossy(_)));
+    let options = Options { schedule: schedule_of(test, rules), lossy, ..Options::default() };
     let saturated = saturate(&graph, rules, &options).map_err(|e| e.to_string())?;
     let report = saturated.report().clone();
     let model = CostModel::default().hinted(rules);

@@ -30,11 +30,20 @@ pub struct Options {
     pub matches: usize,
     /// Whether the history is kept, for explanations.
     pub record: Record,
+    /// Whether rules that change results run, too. Who sets it holds the chosen graph to an error budget.
+    pub lossy: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { schedule: "default".into(), nodes: 100_000, iterations: 40, matches: 200_000, record: Record::Nothing }
+        Self {
+            schedule: "default".into(),
+            nodes: 100_000,
+            iterations: 40,
+            matches: 200_000,
+            record: Record::Nothing,
+            lossy: false,
+        }
     }
 }
 
@@ -69,7 +78,8 @@ impl Saturated {
     }
 }
 
-/// Saturates a graph with a rule set under a schedule. Rules that are lossy are left out.
+/// Saturates a graph with a rule set under a schedule. Rules that are lossy are left out unless the options ask for
+/// them.
 ///
 /// # Errors
 /// Rules that contradict each other.
@@ -173,7 +183,7 @@ impl Run<'_> {
         let active: Vec<usize> = (0..self.rules.rules.len())
             .filter(|&i| {
                 let rule = &self.rules.rules[i];
-                rulesets.contains(&rule.ruleset) && !matches!(rule.contract, Contract::Lossy(_))
+                rulesets.contains(&rule.ruleset) && (self.options.lossy || !matches!(rule.contract, Contract::Lossy(_)))
             })
             .collect();
         let most = limits.iterations.unwrap_or(self.options.iterations);

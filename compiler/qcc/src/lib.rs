@@ -2,6 +2,7 @@
 
 pub mod arrays;
 pub mod batch;
+pub mod budget;
 pub mod corpus;
 pub mod cut;
 pub mod defined;
@@ -15,6 +16,7 @@ pub mod measure;
 pub mod model;
 pub mod npy;
 pub mod pipeline;
+pub mod precision;
 pub mod profile;
 pub mod quantize;
 pub mod report;

@@ -149,7 +149,9 @@ pub fn costs(target: Target, rules: &RuleSet) -> CostModel {
         Width::V128 => CostModel::default(),
         Width::V256 => CostModel::wide(),
     };
-    model.hinted(rules)
+    // Dot products of bytes are exact as they are.
+    let short_weights = if target.dot4 { 1.0 } else { model.short_weights };
+    CostModel { short_weights, ..model }.hinted(rules)
 }
 
 /// The program of a graph as it stands.

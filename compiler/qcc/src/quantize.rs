@@ -1,14 +1,17 @@
 //! From a float model and samples to the same model with quantized values.
 
 use crate::batch;
+use crate::budget::{Budget, Search};
 use crate::failure::Failure;
 use crate::model::Model;
 use crate::pipeline;
+use crate::precision::Chooser;
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
 use qcc_quantize::{
-    Calibration, Expected, Grids, LayerError, Loss, Plan, QuantizeError, Runtime, Samples, Sensitivity, Sessions,
+    Calibration, Expected, Grids, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime, Samples,
+    Sensitivity, Sessions,
 };
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
@@ -24,8 +27,14 @@ pub struct Options {
     pub int8: Vec<String>,
     /// How much is tried.
     pub effort: Effort,
+    /// Bits of the codes of weights, 7 or 8; `None` chooses for every layer.
+    pub weight_bits: Option<u8>,
+    /// The CPU that the program is for.
+    pub target: Target,
+    /// The least share of samples whose decisions are those of the float model.
+    pub min_agreement: Option<f64>,
     /// The least signal over noise (dB) at the outputs; layers stay floats until it is reached. `None` is
-    /// [`DEFAULT_SQNR_DB`], but only with [`Effort::Corrected`] and more.
+    /// [`DEFAULT_SQNR_DB`](crate::budget::DEFAULT_SQNR_DB), but only with [`Effort::Corrected`] and more.
     pub min_sqnr_db: Option<f64>,
 }
 
@@ -38,9 +47,6 @@ pub enum Effort {
     #[default]
     Corrected,
 }
-
-/// Signal over noise (dB) at the outputs below which layers stay floats.
-pub const DEFAULT_SQNR_DB: f64 = 20.0;
 
 /// A quantized model and what was learned on the way.
 pub struct Quantized {
@@ -58,6 +64,18 @@ pub struct Quantized {
     pub steps: Vec<(&'static str, Loss)>,
     /// What each layer costs, if it was measured.
     pub sensitivities: Vec<Sensitivity>,
+}
+
+impl Quantized {
+    /// Share of the layers' multiply-accumulates that run on integers.
+    pub fn integer_share(&self) -> f64 {
+        let macs = |l: &Layer| l.macs(&self.calibration.graph);
+        let all: u64 = self.calibration.layers.iter().map(macs).sum();
+        let on = self.plan.precisions();
+        let integer: u64 =
+            self.calibration.layers.iter().zip(on).filter(|(_, p)| p.is_integer()).map(|(l, _)| macs(l)).sum();
+        integer as f64 / all.max(1) as f64
+    }
 }
 
 /// Who hears of progress.
@@ -99,40 +117,80 @@ pub fn quantize<A: Into<batch::Array>>(
     qcc_quantize::check_finite(&float, &samples)?;
     (watch.stage)("calibrating", samples.count());
     let mut calibration = Calibration::new(&float, &samples, &runtime, options.grids)?;
-    let mut int8: Vec<bool> = named(&calibration, &options.keep_float)?.iter().map(|named| !named).collect();
-    let forced = named(&calibration, &options.int8)?;
-    let (held_out, others) = split(samples.count());
-    (watch.stage)("comparing", 2 * held_out.len());
-    let expected = Expected::new(&(compile)(float.graph())?, &samples, &held_out, watch.sample)?;
-    let graph = qcc_quantize::insert(&float, &calibration.plan(&int8), &[]);
+    let allowed = allowed(&calibration, options)?;
+    let mut precisions: Vec<Precision> = allowed.iter().map(|a| widest(a)).collect();
+    let Split { held_out, checked, others } = split(samples.count());
+    (watch.stage)("comparing", 2 * held_out.len() + checked.len());
+    let sessions = (compile)(float.graph())?;
+    let expected = Expected::new(&sessions, &samples, &held_out, watch.sample)?;
+    let check = Expected::new(&sessions, &samples, &checked, watch.sample)?;
+    let graph = qcc_quantize::insert(&float, &calibration.plan(&precisions), &[]);
     let mut loss = expected.loss(&graph, &samples, &runtime)?;
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
     if options.effort >= Effort::Corrected {
         (watch.stage)("equalising channels", held_out.len());
-        calibration.smooth(&int8, &expected, &mut loss, &samples, &runtime)?;
+        calibration.smooth(&precisions, &expected, &mut loss, &samples, &runtime)?;
         steps.push(("equalised channels", loss));
         (watch.stage)("correcting biases", others.len());
-        qcc_quantize::correct_biases(&mut calibration, &int8, &others, &expected, &mut loss, &samples, &runtime)?;
+        qcc_quantize::correct_biases(&mut calibration, &precisions, &others, &expected, &mut loss, &samples, &runtime)?;
         steps.push(("bias correction", loss));
     }
-    let wanted_db = match options.effort {
-        Effort::Ranges => options.min_sqnr_db,
-        Effort::Corrected => Some(options.min_sqnr_db.unwrap_or(DEFAULT_SQNR_DB)),
-    };
-    if let Some(db) = wanted_db
-        && loss.sqnr_db() < db
-    {
-        let budget = 10f64.powf(-db / 10.0);
-        (watch.stage)("measuring layers", int8.len() * held_out.len());
-        let measured: Vec<bool> = int8.iter().zip(&forced).map(|(on, forced)| *on && !forced).collect();
+    // What was kept because it helped on some samples is judged by others.
+    let graph = qcc_quantize::insert(&float, &calibration.plan(&precisions), &[]);
+    loss = check.loss(&graph, &samples, &runtime)?;
+    let budget = Budget::of(options, loss);
+    let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_integer()).count() > 1);
+    if budget.asked && (open || !budget.holds(loss)) {
+        let measured: Vec<bool> = allowed.iter().map(|a| a.len() > 1).collect();
+        let layers = measured.iter().filter(|m| **m).count();
+        (watch.stage)("measuring layers", layers * held_out.len().min(8));
         sensitivities = qcc_quantize::sensitivities(&calibration, &measured, &expected, &samples, &runtime)?;
-        (int8, loss) = qcc_quantize::meet(&calibration, &sensitivities, &int8, budget, &expected, &samples, &runtime)?;
-        steps.push(("layers in floats", loss));
+        (watch.stage)("choosing precisions", 0);
+        let chooser = Chooser::new(&calibration, &allowed, &sensitivities, rules, options.target)?;
+        let search = Search {
+            chooser,
+            allowed: &allowed,
+            sensitivities: &sensitivities,
+            budget,
+            correct: options.effort >= Effort::Corrected,
+            expected: &expected,
+            check: &check,
+            samples: &samples,
+            others: &others,
+            runtime: &runtime,
+        };
+        (precisions, loss) = search.run(&mut calibration, &precisions, loss)?;
+        steps.push(("precisions", loss));
     }
-    let plan = calibration.plan(&int8);
+    if steps.last().is_some_and(|(step, _)| *step != "precisions") {
+        steps.push(("on further samples", loss));
+    }
+    let plan = calibration.plan(&precisions);
     let graph = qcc_quantize::insert(&float, &plan, &[]);
     Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities })
+}
+
+/// What every layer may compute on.
+fn allowed(calibration: &Calibration, options: &Options) -> Result<Vec<Vec<Precision>>, Failure> {
+    let float = named(calibration, &options.keep_float)?;
+    let forced = named(calibration, &options.int8)?;
+    let integers: &[Precision] = match options.weight_bits {
+        Some(7) => &[Precision::Int7],
+        None if !options.target.dot4 => &[Precision::Int8, Precision::Int7],
+        _ => &[Precision::Int8],
+    };
+    let of = |(float, forced): (&bool, &bool)| match (float, forced) {
+        (true, _) => vec![Precision::Float],
+        (_, true) => integers.to_vec(),
+        _ => std::iter::once(Precision::Float).chain(integers.iter().copied()).collect(),
+    };
+    Ok(float.iter().zip(&forced).map(of).collect())
+}
+
+/// The most accurate integers of what is allowed; floats if there are none.
+fn widest(allowed: &[Precision]) -> Precision {
+    allowed.iter().copied().find(|p| p.is_integer()).unwrap_or(Precision::Float)
 }
 
 /// Compiles graphs with rules for this machine.
@@ -171,13 +229,33 @@ pub fn layer_errors<A: Into<batch::Array>>(
 /// Samples on which layers are compared.
 const COMPARED: usize = 64;
 
-/// Samples whose outputs are compared with the float model's, and those that corrections are measured on. A single sample is
-/// both.
-fn split(count: usize) -> (Vec<usize>, Vec<usize>) {
-    let held_out = qcc_quantize::spread(count, HELD_OUT.min(count.div_ceil(2)));
-    let others: Vec<usize> = (0..count).filter(|i| !held_out.contains(i)).collect();
-    let others: Vec<usize> = qcc_quantize::spread(others.len(), CORRECTED_ON).into_iter().map(|i| others[i]).collect();
-    if others.is_empty() { (held_out.clone(), held_out) } else { (held_out, others) }
+/// What samples are for.
+struct Split {
+    /// Their outputs decide which changes are kept.
+    held_out: Vec<usize>,
+    /// Their outputs say how far the model is from the float model in the end.
+    checked: Vec<usize>,
+    /// Means are compared on them.
+    others: Vec<usize>,
+}
+
+/// Deals samples to their uses. Of fewer than three, each is used for everything.
+fn split(count: usize) -> Split {
+    if count < 3 {
+        let all: Vec<usize> = (0..count).collect();
+        return Split { held_out: all.clone(), checked: all.clone(), others: all };
+    }
+    let most = HELD_OUT.min(count.div_ceil(3));
+    let some_of = |indices: &[usize], most: usize| -> Vec<usize> {
+        qcc_quantize::spread(indices.len(), most).into_iter().map(|i| indices[i]).collect()
+    };
+    let without = |all: &[usize], taken: &[usize]| all.iter().copied().filter(|i| !taken.contains(i)).collect();
+    let all: Vec<usize> = (0..count).collect();
+    let held_out = some_of(&all, most);
+    let rest: Vec<usize> = without(&all, &held_out);
+    let checked = some_of(&rest, most);
+    let rest: Vec<usize> = without(&rest, &checked);
+    Split { held_out, checked, others: some_of(&rest, CORRECTED_ON) }
 }
 
 /// Samples on which means are compared: they settle after some dozens.

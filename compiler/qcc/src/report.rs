@@ -1,7 +1,7 @@
 //! What quantization decided, as one page for a browser: nothing is loaded from elsewhere.
 
 use crate::quantize::Quantized;
-use qcc_quantize::{Choice, Histogram, LayerError};
+use qcc_quantize::{Choice, Histogram, LayerError, Precision};
 use std::fmt::Write;
 
 const STYLE: &str = "body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1c2733}\
@@ -40,20 +40,16 @@ fn escaped(text: &str) -> String {
 
 fn summary(out: &mut String, quantized: &Quantized) {
     let plan = &quantized.plan;
-    let int8 = plan.int8().iter().filter(|on| **on).count();
-    let (mut all, mut integer) = (0, 0);
-    for (i, on) in plan.int8().into_iter().enumerate() {
-        let macs = quantized.calibration.macs(i);
-        all += macs;
-        integer += if on { macs } else { 0 };
-    }
+    let precisions = plan.precisions();
+    let int8 = precisions.iter().filter(|p| p.is_integer()).count();
+    let share = quantized.integer_share();
     let _ = write!(
         out,
         "<p>{int8} of {} layers run on integers, with {:.1} % of their multiply-accumulates; {} grids of values.</p>\n\
          <h2>Against the float model</h2>\n<p>Outputs on calibration samples held out, after each step.</p>\n\
          <table><tr><th>step</th><th>signal over noise</th><th>decisions that agree</th></tr>\n",
         plan.layers.len(),
-        100.0 * integer as f64 / all.max(1) as f64,
+        100.0 * share,
         plan.grids.len()
     );
     for (step, loss) in &quantized.steps {
@@ -83,9 +79,11 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
         let number = |value: Option<f64>, digits: usize, unit: &str| {
             value.map_or("–".to_string(), |v| format!("{v:.digits$}{unit}"))
         };
-        let alone = quantized.sensitivities.get(i).filter(|s| s.noise > 0.0).map(|s| -10.0 * s.noise.log10());
+        let sensitivity = quantized.sensitivities.get(i).filter(|s| s.int8 > 0.0);
+        let alone = sensitivity.map(|s| -10.0 * s.int8.log10());
         let runs_on = match choice {
-            Choice::Int8(_) => "8-bit integers",
+            Choice::Integer(Precision::Int7, _) => "integers, weights of 7 bits",
+            Choice::Integer(..) => "8-bit integers",
             Choice::Float => "<span class=\"float\">floats</span>",
         };
         let _ = writeln!(
@@ -94,7 +92,7 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
              <td>{7}</td></tr>",
             escaped(&layer.name),
             layer.op,
-            quantized.calibration.macs(i) as f64 / 1e6,
+            quantized.calibration.layers[i].macs(&quantized.calibration.graph) as f64 / 1e6,
             number(error.map(|e| e.local.sqnr_db()), 1, " dB"),
             number(error.map(|e| e.whole.sqnr_db()), 1, " dB"),
             number(error.map(|e| e.whole.cosine()), 5, ""),

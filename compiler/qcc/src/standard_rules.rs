@@ -12,6 +12,7 @@ const FILES: &[(&str, &str)] = &[
     ("fold.rules", include_str!("../../../rules/fold.rules")),
     ("norm.rules", include_str!("../../../rules/norm.rules")),
     ("canonical.rules", include_str!("../../../rules/canonical.rules")),
+    ("precision.rules", include_str!("../../../rules/precision.rules")),
     ("linear.rules", include_str!("../../../rules/linear.rules")),
     ("layout.rules", include_str!("../../../rules/layout.rules")),
     ("quantize.rules", include_str!("../../../rules/quantize.rules")),

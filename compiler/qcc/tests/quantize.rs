@@ -5,8 +5,9 @@ use qcc::quantize::{self, Effort, Options, Quantized, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_kernel::Width;
 use qcc_lower::Target;
-use qcc_quantize::{Choice, Grids, Method};
+use qcc_quantize::{Choice, Grids, Method, Precision};
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
 use std::path::Path;
@@ -26,6 +27,13 @@ fn quantized(graph: &Graph, arrays: Vec<(String, Tensor)>, options: &Options) ->
     let watch = Watch { stage: &|_, _| (), sample: &|| () };
     quantize::quantize(graph, &Bindings::default(), &RULES, arrays, options, &watch)
 }
+
+/// The options of a CPU with wide registers and without a dot product of bytes.
+fn wide() -> Options {
+    Options { target: WIDE, ..Options::default() }
+}
+
+const WIDE: Target = Target { dot4: false, width: Width::V256 };
 
 fn float() -> Graph {
     example::float().expect("the example imports")
@@ -64,8 +72,8 @@ fn typed(graph: &Graph) -> TypedGraph {
 
 #[test]
 fn the_example_loses_at_most_a_fifth_of_a_point() {
-    let result = quantized(&float(), input(IMAGES.clone()), &Options::default()).expect("it is quantized");
-    assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Int8(_))), "every layer runs on integers");
+    let result = quantized(&float(), input(IMAGES.clone()), &wide()).expect("it is quantized");
+    assert!(result.integer_share() > 0.95, "{} of the work on integers", result.integer_share());
     assert!(result.loss.sqnr_db() > 30.0, "{:?}", result.loss);
     let (images, labels) = example::test_set().expect("the test set is sound");
     let lost = correct(&float(), &images, &labels) as f64 - correct(&result.graph, &images, &labels) as f64;
@@ -74,7 +82,7 @@ fn the_example_loses_at_most_a_fifth_of_a_point() {
 
 #[test]
 fn an_exported_model_is_the_model() {
-    let options = Options { effort: Effort::Ranges, ..Options::default() };
+    let options = Options { effort: Effort::Ranges, ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
     let graph = typed(&result.graph);
     let bytes = qcc_onnx::export(&graph).expect("it is standard");
@@ -92,7 +100,7 @@ fn an_exported_model_is_the_model() {
 
 #[test]
 fn the_result_does_not_depend_on_the_order_of_threads() {
-    let options = Options::default();
+    let options = wide();
     let run = || {
         let result = quantized(&float(), input(first(&IMAGES, 24)), &options).expect("it is quantized");
         qcc_ir::print_graph(&result.graph)
@@ -105,7 +113,7 @@ fn the_result_does_not_depend_on_the_order_of_threads() {
 fn every_method_quantizes_the_example() {
     for method in Method::ALL {
         let grids = Grids { method: Some(method), ..Grids::default() };
-        let options = Options { grids, effort: Effort::Ranges, ..Options::default() };
+        let options = Options { grids, effort: Effort::Ranges, ..wide() };
         let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
         // Divergence clips more than any other.
         assert!(result.loss.sqnr_db() > 10.0, "{method}: {:?}", result.loss);
@@ -115,9 +123,9 @@ fn every_method_quantizes_the_example() {
 
 #[test]
 fn a_named_layer_stays_in_floats() {
-    let all = quantized(&float(), input(first(&IMAGES, 8)), &Options::default()).expect("it is quantized");
+    let all = quantized(&float(), input(first(&IMAGES, 8)), &wide()).expect("it is quantized");
     let name = all.plan.layers[3].name.clone();
-    let options = Options { keep_float: vec![name], ..Options::default() };
+    let options = Options { keep_float: vec![name], weight_bits: Some(8), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
     let floats: Vec<usize> = (0..11).filter(|&i| result.plan.choices[i] == Choice::Float).collect();
     assert_eq!(floats, [3]);
@@ -136,7 +144,7 @@ fn message(result: Result<Quantized, Failure>) -> String {
 #[test]
 fn what_is_wrong_with_samples_is_said() {
     let images = first(&IMAGES, 4);
-    let failing = |arrays: Vec<(String, Tensor)>| message(quantized(&float(), arrays, &Options::default()));
+    let failing = |arrays: Vec<(String, Tensor)>| message(quantized(&float(), arrays, &wide()));
     let two = vec![("a".to_string(), images.clone()), ("b".to_string(), images.clone())];
     assert_eq!(failing(two), "error: the model's inputs are image; the file holds a, b");
     let wide = Tensor::full([4, 1, 28, 29], 0.5f32);
@@ -159,13 +167,13 @@ fn what_is_wrong_with_samples_is_said() {
 #[test]
 fn a_quantized_model_is_not_quantized_again() {
     let graph = example::quantized().expect("the example imports");
-    let text = message(quantized(&graph, input(first(&IMAGES, 4)), &Options::default()));
+    let text = message(quantized(&graph, input(first(&IMAGES, 4)), &wide()));
     assert!(text.contains("quantized already"), "{text}");
 }
 
 #[test]
 fn a_layer_that_does_not_exist_is_named() {
-    let options = Options { keep_float: vec!["nothing".into()], ..Options::default() };
+    let options = Options { keep_float: vec!["nothing".into()], ..wide() };
     let text = message(quantized(&float(), input(first(&IMAGES, 4)), &options));
     assert!(text.starts_with("error: no layer is called `nothing`; there are "), "{text}");
 }
@@ -173,7 +181,7 @@ fn a_layer_that_does_not_exist_is_named() {
 #[test]
 fn one_sample_and_samples_of_zeros_give_a_model() {
     for images in [first(&IMAGES, 1), Tensor::full([3, 1, 28, 28], 0.0f32)] {
-        let result = quantized(&float(), input(images.clone()), &Options::default()).expect("it is quantized");
+        let result = quantized(&float(), input(images.clone()), &wide()).expect("it is quantized");
         assert!(result.loss.sqnr_db() > 15.0, "{:?}", result.loss);
     }
 }
@@ -210,7 +218,7 @@ fn a_file_that_is_cut_short_or_no_archive_is_refused() {
 
 #[test]
 fn a_budget_out_of_reach_leaves_everything_in_floats() {
-    let options = Options { min_sqnr_db: Some(200.0), ..Options::default() };
+    let options = Options { min_sqnr_db: Some(200.0), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
     assert!(result.plan.choices.iter().all(|c| *c == Choice::Float));
     assert!(!qcc_quantize::is_quantized(&result.graph));
@@ -218,16 +226,73 @@ fn a_budget_out_of_reach_leaves_everything_in_floats() {
 
 #[test]
 fn a_budget_is_met_with_layers_on_integers() {
-    let options = Options { min_sqnr_db: Some(40.0), ..Options::default() };
+    let options = Options { min_sqnr_db: Some(40.0), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
     let floats = result.plan.choices.iter().filter(|c| **c == Choice::Float).count();
     assert!(result.loss.sqnr_db() >= 40.0 && floats > 0 && floats < 11, "{floats} floats, {:?}", result.loss);
 }
 
+/// Signal over noise (dB) of a graph's outputs on images that were not calibrated with.
+fn measured_db(graph: &Graph, images: &Tensor) -> f64 {
+    let outputs = |graph: &Graph| {
+        let compiled =
+            pipeline::compile(graph, &Bindings::default(), &RULES, Target::host(), &mut |_| ()).expect("compiles");
+        let samples = batch::Samples::new(vec![images.clone()], vec![Some(4)]).expect("samples");
+        let run = batch::run(&samples, || pipeline::session(&compiled.program, 1, Engine::Jit), || ());
+        run.expect("runs")[0].1.to_f64_vec()
+    };
+    let (expected, got) = (outputs(&float()), outputs(graph));
+    let power = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let noise = power(&mut expected.iter().zip(&got).map(|(e, g)| e - g));
+    10.0 * (power(&mut expected.iter().copied()) / noise).log10()
+}
+
+#[test]
+fn a_larger_budget_is_never_slower_and_holds_on_other_images() {
+    let images = first(&example::test_set().expect("the test set is sound").0, 400);
+    let mut last = 0.0;
+    for db in [20.0, 30.0, 40.0] {
+        let options = Options { min_sqnr_db: Some(db), ..wide() };
+        let result = quantized(&float(), input(first(&IMAGES, 48)), &options).expect("it is quantized");
+        let typed = typed(&result.graph);
+        let saturated = qcc_egraph::saturate(&typed, &RULES, &qcc_egraph::Options::default()).expect("it saturates");
+        let costs = pipeline::costs(WIDE, &RULES);
+        let cost = qcc_egraph::extract(&saturated, &costs).expect("it is chosen").cost_ns;
+        assert!(cost >= 0.99 * last, "{db} dB: {cost} ns after {last} ns");
+        last = cost;
+        let measured = measured_db(&result.graph, &images);
+        // Sixteen samples tell the noise of others within a decibel.
+        assert!(measured >= db - 1.0, "{db} dB: {measured} dB on other images");
+    }
+}
+
+fn of_seven_bits(options: &Options) -> usize {
+    let result = quantized(&float(), input(first(&IMAGES, 16)), options).expect("it is quantized");
+    result.plan.precisions().iter().filter(|p| **p == Precision::Int7).count()
+}
+
+#[test]
+fn weights_of_seven_bits_are_chosen_where_they_are_faster() {
+    let options = Options { min_sqnr_db: Some(20.0), ..wide() };
+    assert!(of_seven_bits(&options) > 0);
+    let target = Target { dot4: true, ..WIDE };
+    assert_eq!(of_seven_bits(&Options { target, ..options }), 0, "a dot product of bytes gains nothing by them");
+    assert_eq!(of_seven_bits(&Options { weight_bits: Some(8), ..wide() }), 0);
+    assert_eq!(of_seven_bits(&Options { weight_bits: Some(7), ..wide() }), 11);
+}
+
+#[test]
+fn decisions_are_held_as_asked() {
+    let options = Options { min_agreement: Some(1.0), weight_bits: Some(7), ..wide() };
+    let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
+    assert_eq!(result.loss.agreement, 1.0);
+}
+
 #[test]
 fn layers_are_compared_and_the_page_shows_them() {
     let arrays = || input(first(&IMAGES, 8));
-    let result = quantized(&float(), arrays(), &Options::default()).expect("it is quantized");
+    let options = Options { effort: Effort::Ranges, ..wide() };
+    let result = quantized(&float(), arrays(), &options).expect("it is quantized");
     let watch = Watch { stage: &|_, _| (), sample: &|| () };
     let errors = quantize::layer_errors(&result, &RULES, arrays(), &watch).expect("they can be measured");
     assert_eq!(errors.len(), 11);
@@ -269,9 +334,9 @@ fn dead_channel() -> Graph {
 #[test]
 fn a_channel_without_weights_keeps_its_bias() {
     let samples = Tensor::new([4, 2, 4, 4], (0..128).map(|i| ((i * 31) % 64) as f32 / 32.0 - 1.0).collect());
-    let result =
-        quantized(&dead_channel(), vec![("x".into(), samples.clone())], &Options::default()).expect("quantized");
-    assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Int8(_))));
+    let options = Options { effort: Effort::Ranges, ..wide() };
+    let result = quantized(&dead_channel(), vec![("x".into(), samples.clone())], &options).expect("quantized");
+    assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Integer(..))));
     let y = qcc_ir::evaluate(&typed(&result.graph), &[first(&samples, 1)]).expect("it runs").remove(0);
     assert!(y.to_f64_vec().iter().all(|v| (v - 0.7).abs() < 0.01), "{:?}", y.to_f64_vec());
 }

@@ -3,8 +3,8 @@
 use crate::flow::{self, Class, Flow};
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::{Choice, Chosen, Plan};
-use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, QuantizeError};
-use crate::{candidates, insert::insert, layers, range, smooth, weights};
+use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
+use crate::{candidates, insert::insert, keep, layers, range, smooth, weights};
 use qcc_ir::{Graph, Node, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rustc_hash::FxHashMap;
@@ -18,13 +18,11 @@ pub struct Grids {
     pub kind: GridKind,
     /// Codes of values.
     pub values: Codes,
-    /// Codes of weights.
-    pub weights: Codes,
 }
 
 impl Default for Grids {
     fn default() -> Self {
-        Self { method: None, kind: GridKind::Asymmetric, values: Codes::U8, weights: Codes::I8 }
+        Self { method: None, kind: GridKind::Asymmetric, values: Codes::U8 }
     }
 }
 
@@ -112,43 +110,39 @@ impl Calibration {
         Ok(())
     }
 
-    /// Brings the channels of what layers read to a common range, if that brings the outputs nearer to the float model's on
-    /// samples held out; `loss` becomes that of the better one. True if it was kept.
+    /// Brings the channels of what layers read to a common range, where that brings the outputs nearer to the float model's on
+    /// samples held out; `loss` becomes that of the better one. True if any was kept.
     ///
     /// # Errors
     /// Samples that cannot be run.
     pub fn smooth(
         &mut self,
-        int8: &[bool],
+        precisions: &[Precision],
         expected: &Expected,
         loss: &mut Loss,
         data: &dyn Samples,
         runtime: &Runtime<'_>,
     ) -> Result<bool, QuantizeError> {
-        self.factors = smooth::channel_factors(self, &flow::flow(&self.graph, &self.layers, int8));
-        if self.factors.is_empty() {
-            return Ok(false);
-        }
-        let now = expected.loss(&insert(&self.graph, &self.plan(int8), &[]), data, runtime)?;
-        let kept = now.noise < loss.noise;
-        if kept {
-            *loss = now;
-        } else {
-            self.factors.clear();
-        }
-        Ok(kept)
+        let found = smooth::channel_factors(self, &flow::flow(&self.graph, &self.layers, &integers(precisions)));
+        let mut found: Vec<(ValueId, ChannelFactors)> = found.into_iter().collect();
+        found.sort_unstable_by_key(|(v, _)| (v.node, v.output));
+        let kept = keep::kept(found.len(), &mut |part| {
+            self.factors.extend(part.iter().map(|&i| found[i].clone()));
+            let now = expected.loss(&insert(&self.graph, &self.plan(precisions), &[]), data, runtime)?;
+            let better = now.noise < loss.noise;
+            if better {
+                *loss = now;
+            } else {
+                part.iter().for_each(|&i| drop(self.factors.remove(&found[i].0)));
+            }
+            Ok(better)
+        })?;
+        Ok(!kept.is_empty())
     }
 
-    /// Multiply-accumulates of a layer.
-    pub fn macs(&self, layer: usize) -> u64 {
-        let layer = &self.layers[layer];
-        let outputs = self.graph.ty(layer.output).elements() as u64;
-        outputs * (layer.weights.elements() / layer.outputs()) as u64
-    }
-
-    /// The plan in which the layers for which `int8` says so run on integers.
-    pub fn plan(&self, int8: &[bool]) -> Plan {
-        let flow = flow::flow(&self.graph, &self.layers, int8);
+    /// The plan in which layers compute as `precisions` say.
+    pub fn plan(&self, precisions: &[Precision]) -> Plan {
+        let flow = flow::flow(&self.graph, &self.layers, &integers(precisions));
         let Grids { kind, values: codes, .. } = self.options;
         let factors = self.factors.clone();
         let chosen = |class: &Class| match factors.get(&class.root) {
@@ -159,9 +153,14 @@ impl Calibration {
             }
         };
         let grids: Vec<Chosen> = flow.classes.iter().map(chosen).collect();
-        let choices = vec![Choice::Float; int8.len()];
+        let choices = vec![Choice::Float; precisions.len()];
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
-        for (i, layer) in self.layers.iter().enumerate().filter(|(i, _)| int8[*i]) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            let codes = match precisions[i] {
+                Precision::Float => continue,
+                Precision::Int8 => Codes::I8,
+                Precision::Int7 => Codes::I7,
+            };
             let input = plan.input_grid(layer).map_or(1.0, |g| g.scale);
             let mut importance = self.moments[&layer.input].mean_squares();
             let scaled = plan.factors.get(&layer.input).map(|f| {
@@ -169,11 +168,15 @@ impl Calibration {
                 smooth::scaled_layer(layer, &f.factors)
             });
             let layer = scaled.as_ref().unwrap_or(layer);
-            let integer = weights::quantize(layer, &self.biases[i], &importance, input, self.options.weights);
-            plan.choices[i] = Choice::Int8(integer);
+            let integer = weights::quantize(layer, &self.biases[i], &importance, input, codes);
+            plan.choices[i] = Choice::Integer(precisions[i], integer);
         }
         plan
     }
+}
+
+fn integers(precisions: &[Precision]) -> Vec<bool> {
+    precisions.iter().map(|p| p.is_integer()).collect()
 }
 
 /// At most `most` of `count` indices, evenly spread.

@@ -72,8 +72,8 @@ pub fn layer_errors(
     indices: &[usize],
     runtime: &Runtime<'_>,
 ) -> Result<Vec<LayerError>, QuantizeError> {
-    let int8 = plan.int8();
-    let layers: Vec<usize> = (0..int8.len()).filter(|&i| int8[i]).collect();
+    let precisions = plan.precisions();
+    let layers: Vec<usize> = (0..precisions.len()).filter(|&i| precisions[i].is_integer()).collect();
     if layers.is_empty() {
         return Ok(Vec::new());
     }

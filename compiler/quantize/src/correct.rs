@@ -2,59 +2,77 @@
 //!
 //! Rounding weights and clipping values moves the mean of a layer's outputs. The difference to the float layer's mean, measured
 //! with everything in front of the layer quantized, is subtracted from its bias. A correction changes what the layers behind
-//! it see, so the measurement is repeated; each round is kept only if the outputs of the model come nearer to those of the
+//! it see, so the measurement is repeated; corrections are kept only where the outputs of the model come nearer to those of the
 //! float model on samples held out.
 
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::Choice;
-use crate::{Calibration, Expected, Loss, Moments, QuantizeError, insert};
+use crate::{Calibration, Expected, Loss, Moments, Precision, QuantizeError, insert, keep};
 use qcc_ir::ValueId;
 
 /// Rounds of measuring and correcting.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
-/// Corrects the biases of the layers that run on integers; true if a round was kept. `loss` becomes that of the corrected
+/// Corrects the biases of the layers that run on integers; true if any was kept. `loss` becomes that of the corrected
 /// model.
 ///
 /// # Errors
 /// Samples that cannot be run.
 pub fn correct_biases(
     calibration: &mut Calibration,
-    int8: &[bool],
+    precisions: &[Precision],
     samples: &[usize],
     expected: &Expected,
     loss: &mut Loss,
     data: &dyn Samples,
     runtime: &Runtime<'_>,
 ) -> Result<bool, QuantizeError> {
-    let mut kept = false;
+    let mut any = false;
     for _ in 0..ROUNDS {
-        let before = calibration.biases.clone();
-        round(calibration, int8, samples, data, runtime)?;
-        let plan = calibration.plan(int8);
-        let now = expected.loss(&insert(&calibration.graph, &plan, &[]), data, runtime)?;
-        if now.noise >= loss.noise {
-            calibration.biases = before;
+        let shifts = shifts(calibration, precisions, samples, data, runtime)?;
+        let kept = keep::kept(shifts.len(), &mut |part| {
+            let before: Vec<Vec<f32>> = part.iter().map(|&i| calibration.biases[shifts[i].0].clone()).collect();
+            for &i in part {
+                let (layer, shift) = &shifts[i];
+                let bias = &mut calibration.biases[*layer];
+                bias.resize(shift.len(), 0.0);
+                bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
+            }
+            let plan = calibration.plan(precisions);
+            let now = expected.loss(&insert(&calibration.graph, &plan, &[]), data, runtime)?;
+            let better = now.noise < loss.noise;
+            if better {
+                *loss = now;
+            } else {
+                for (&i, bias) in part.iter().zip(before) {
+                    calibration.biases[shifts[i].0] = bias;
+                }
+            }
+            Ok(better)
+        })?;
+        any |= !kept.is_empty();
+        // A part of the corrections is measured again only if all of them helped.
+        if kept.len() < shifts.len() || kept.is_empty() {
             break;
         }
-        *loss = now;
-        kept = true;
     }
-    Ok(kept)
+    Ok(any)
 }
 
-fn round(
-    calibration: &mut Calibration,
-    int8: &[bool],
+/// What is missing in the mean of every output of the layers that run on integers.
+fn shifts(
+    calibration: &Calibration,
+    precisions: &[Precision],
     samples: &[usize],
     data: &dyn Samples,
     runtime: &Runtime<'_>,
-) -> Result<(), QuantizeError> {
-    let plan = calibration.plan(int8);
-    let chosen: Vec<usize> = (0..plan.layers.len()).filter(|&i| matches!(plan.choices[i], Choice::Int8(_))).collect();
+) -> Result<Vec<(usize, Vec<f32>)>, QuantizeError> {
+    let plan = calibration.plan(precisions);
+    let chosen: Vec<usize> =
+        (0..plan.layers.len()).filter(|&i| matches!(plan.choices[i], Choice::Integer(..))).collect();
     let watched: Vec<ValueId> = chosen.iter().map(|&i| plan.layers[i].output).collect();
     if watched.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let outputs = calibration.graph.graph().outputs().len();
     let sessions = (runtime.compile)(&insert(&calibration.graph, &plan, &watched))?;
@@ -76,13 +94,9 @@ fn round(
     for lane in &lanes {
         total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));
     }
-    for (&i, measured) in chosen.iter().zip(&total) {
+    let shift = |(&i, measured): (&usize, &Moments)| {
         let wanted = calibration.moments[&plan.layers[i].output].means();
-        let bias = &mut calibration.biases[i];
-        bias.resize(wanted.len(), 0.0);
-        for ((b, w), m) in bias.iter_mut().zip(wanted).zip(measured.means()) {
-            *b += (w - m) as f32;
-        }
-    }
-    Ok(())
+        (i, wanted.iter().zip(measured.means()).map(|(w, m)| (w - m) as f32).collect())
+    };
+    Ok(chosen.iter().zip(&total).map(shift).collect())
 }

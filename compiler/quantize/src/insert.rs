@@ -5,7 +5,7 @@ use crate::plan::{Choice, IntegerLayer, Plan};
 use crate::{ChannelFactors, Grid, Layer};
 use qcc_ir::{Graph, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_ops::{AttrValue, Attrs};
-use qcc_tensor::{Tensor, TensorType};
+use qcc_tensor::{DType, Tensor, TensorType};
 use rustc_hash::FxHashMap;
 
 /// The graph with its plan written in. Values of `watched` become further outputs, named by their position.
@@ -31,7 +31,7 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
     let mut local = Vec::new();
     for &i in layers {
         let layer = &plan.layers[i];
-        let (Node::Op(node), Choice::Int8(integer)) = (graph.graph().node(layer.node), &plan.choices[i]) else {
+        let (Node::Op(node), Choice::Integer(_, integer)) = (graph.graph().node(layer.node), &plan.choices[i]) else {
             continue;
         };
         let mut node = node.clone();
@@ -39,7 +39,7 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
         if let Some(grid) = plan.input_grid(layer) {
             node.inputs[0] = Some(writer.codes(graph, layer.input, &grid, plan.factors.get(&layer.input)));
         }
-        local.push(writer.layer(node, layer, integer, plan.input_grid(layer)));
+        local.push(writer.layer(node, layer, integer, plan.input_grid(layer)).0);
     }
     writer.pairs.clear();
     writer.copy(graph, Some(plan));
@@ -52,16 +52,16 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
     writer.out.pruned()
 }
 
-struct Writer {
-    out: Graph,
-    map: FxHashMap<ValueId, ValueId>,
+pub(crate) struct Writer {
+    pub(crate) out: Graph,
+    pub(crate) map: FxHashMap<ValueId, ValueId>,
     /// Values behind a pair of quantization and its inverse.
     pairs: FxHashMap<ValueId, ValueId>,
 }
 
 impl Writer {
     /// A graph with the inputs of another and nothing else.
-    fn new(graph: &TypedGraph) -> Self {
+    pub(crate) fn new(graph: &TypedGraph) -> Self {
         let g = graph.graph();
         let mut out = Graph::new(g.name.clone());
         out.metadata = g.metadata.clone();
@@ -95,8 +95,8 @@ impl Writer {
                     }
                     let layer = plan.zip(layers.get(&id)).map(|(p, &i)| (p, &p.layers[i], &p.choices[i]));
                     match layer {
-                        Some((plan, layer, Choice::Int8(integer))) => {
-                            self.layer(node, layer, integer, plan.input_grid(layer)).node
+                        Some((plan, layer, Choice::Integer(_, integer))) => {
+                            self.layer(node, layer, integer, plan.input_grid(layer)).0.node
                         }
                         _ => self.out.add_op(node),
                     }
@@ -114,7 +114,13 @@ impl Writer {
     }
 
     /// A value behind its quantization, its channels divided by `factors`.
-    fn codes(&mut self, graph: &TypedGraph, value: ValueId, grid: &Grid, factors: Option<&ChannelFactors>) -> ValueId {
+    pub(crate) fn codes(
+        &mut self,
+        graph: &TypedGraph,
+        value: ValueId,
+        grid: &Grid,
+        factors: Option<&ChannelFactors>,
+    ) -> ValueId {
         if let Some(&pair) = self.pairs.get(&value) {
             return pair;
         }
@@ -134,29 +140,36 @@ impl Writer {
         pair
     }
 
-    fn op(&mut self, op: &str, attrs: Attrs, inputs: Vec<Option<ValueId>>, name: String) -> ValueId {
+    pub(crate) fn op(&mut self, op: &str, attrs: Attrs, inputs: Vec<Option<ValueId>>, name: String) -> ValueId {
         let op = qcc_ops::find(op).expect("the operator is in the registry");
         self.out.add_op(OpNode { name, op, attrs, inputs, outputs: 1, regions: Vec::new() }).output(0)
     }
 
-    fn layer(&mut self, mut node: OpNode, layer: &Layer, integer: &IntegerLayer, input: Option<Grid>) -> ValueId {
+    /// A layer that computes on codes of a grid, and the constant that holds the codes of its weights.
+    pub(crate) fn layer(
+        &mut self,
+        mut node: OpNode,
+        layer: &Layer,
+        integer: &IntegerLayer,
+        input: Option<Grid>,
+    ) -> (ValueId, ValueId) {
         let outputs = layer.outputs();
         let axis = Attrs::new().with("axis", AttrValue::Int(layer.output_axis as i64));
-        let dequantized = |this: &mut Self, codes: Tensor, scales: Vec<f32>, attrs: Attrs| {
-            let zero = Tensor::zeros(TensorType::new(codes.dtype(), [outputs]));
-            let codes = this.out.add_const(codes);
+        let dequantized = |this: &mut Self, codes: ValueId, dtype: DType, scales: Vec<f32>, attrs: Attrs| {
+            let zero = Tensor::zeros(TensorType::new(dtype, [outputs]));
             let scale = this.out.add_const(Tensor::new([outputs], scales));
             let zero = this.out.add_const(zero);
             this.op("DequantizeLinear", attrs, vec![Some(codes), Some(scale), Some(zero)], String::new())
         };
-        node.inputs[1] = Some(dequantized(self, integer.codes.clone(), integer.scales.clone(), axis));
+        let weights = self.out.add_const(integer.codes.clone());
+        node.inputs[1] = Some(dequantized(self, weights, integer.codes.dtype(), integer.scales.clone(), axis));
         if integer.bias.is_empty() {
-            return self.out.add_op(node).output(0);
+            return (self.out.add_op(node).output(0), weights);
         }
         if layer.op == "MatMul" {
             let bias = self.out.add_const(Tensor::new([outputs], integer.bias.clone()));
             let product = self.out.add_op(node).output(0);
-            return self.op("Add", Attrs::new(), vec![Some(product), Some(bias)], String::new());
+            return (self.op("Add", Attrs::new(), vec![Some(product), Some(bias)], String::new()), weights);
         }
         let bias = match input {
             Some(grid) => {
@@ -164,13 +177,14 @@ impl Writer {
                 let code = |(b, s): (&f32, &f32)| (f64::from(*b) / f64::from(*s)).round_ties_even() as i32;
                 let codes: Vec<i32> = integer.bias.iter().zip(&scales).map(code).collect();
                 let axis = Attrs::new().with("axis", AttrValue::Int(0));
-                dequantized(self, Tensor::new([outputs], codes), scales, axis)
+                let codes = self.out.add_const(Tensor::new([outputs], codes));
+                dequantized(self, codes, DType::I32, scales, axis)
             }
             None => self.out.add_const(Tensor::new([outputs], integer.bias.clone())),
         };
         node.inputs.resize(2, None);
         node.inputs.push(Some(bias));
-        self.out.add_op(node).output(0)
+        (self.out.add_op(node).output(0), weights)
     }
 }
 

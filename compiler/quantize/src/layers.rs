@@ -93,6 +93,11 @@ fn constant<'g>(graph: &'g TypedGraph, node: &OpNode, input: usize) -> Option<&'
 }
 
 impl Layer {
+    /// Multiply-accumulates.
+    pub fn macs(&self, graph: &TypedGraph) -> u64 {
+        graph.ty(self.output).elements() as u64 * (self.weights.elements() / self.outputs()) as u64
+    }
+
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.weights.shape()[self.output_axis]

@@ -9,6 +9,7 @@
 //! Results depend neither on the number of threads nor on the order in which samples finish. Memory does not depend on the
 //! number of samples.
 
+mod alternatives;
 mod calibration;
 mod candidates;
 mod classes;
@@ -19,16 +20,19 @@ mod flow;
 mod grid;
 mod histogram;
 mod insert;
+mod keep;
 mod lanes;
 mod layers;
 mod loss;
 mod moments;
 mod plan;
+mod precision;
 mod range;
 mod sensitivity;
 mod smooth;
 mod weights;
 
+pub use alternatives::{Alternatives, alternatives};
 pub use calibration::{Calibration, Grids, check_finite, spread};
 pub use compare::{Distance, LayerError, layer_errors};
 pub use correct::correct_biases;
@@ -42,6 +46,7 @@ pub use layers::Layer;
 pub use loss::{Expected, Loss};
 pub use moments::{Channel, Moments};
 pub use plan::{Choice, Chosen, IntegerLayer, Plan};
+pub use precision::Precision;
 pub use range::{Method, range};
-pub use sensitivity::{Sensitivity, meet, sensitivities};
+pub use sensitivity::{Sensitivity, sensitivities};
 pub use smooth::ChannelFactors;

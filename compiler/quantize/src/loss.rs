@@ -1,7 +1,7 @@
 //! How far the outputs of a quantized model are from those of the float model.
 
-use crate::QuantizeError;
 use crate::lanes::{self, Runtime, Samples, Sessions};
+use crate::{QuantizeError, spread};
 use qcc_ir::Graph;
 use qcc_tensor::Tensor;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct Expected {
 pub struct Loss {
     /// Noise power over signal power, the mean over the outputs.
     pub noise: f64,
+    /// Standard error of the noise: how far it may be from that on other samples.
+    pub error: f64,
     /// Share of samples in which the largest element of every row of every output is the same one.
     pub agreement: f64,
 }
@@ -26,10 +28,22 @@ impl Loss {
     pub fn sqnr_db(&self) -> f64 {
         -10.0 * self.noise.log10()
     }
+
+    /// Noise that is hardly exceeded on other samples: two standard errors more than was measured.
+    pub fn likely_noise(&self) -> f64 {
+        self.noise + 2.0 * self.error
+    }
 }
 
-/// Power of the signal and of the noise of each output, rows that agree, rows.
-type Sums = (Vec<(f64, f64)>, u64, u64);
+/// The comparison of one sample.
+#[derive(Debug, Default)]
+struct Compared {
+    /// Power of the signal and of the noise of each output.
+    powers: Vec<(f64, f64)>,
+    /// Rows that agree.
+    same: u64,
+    rows: u64,
+}
 
 impl Expected {
     /// Runs the float model on the samples of `samples`.
@@ -56,28 +70,58 @@ impl Expected {
     /// A graph that cannot be compiled or run.
     pub fn loss(&self, graph: &Graph, data: &dyn Samples, runtime: &Runtime<'_>) -> Result<Loss, QuantizeError> {
         let sessions = (runtime.compile)(graph)?;
-        let start = || -> Sums { (Vec::new(), 0, 0) };
-        let step = |sums: &mut Sums, sample: usize, outputs: &[Tensor]| {
-            let expected = &self.outputs[&sample];
-            sums.0.resize(expected.len(), (0.0, 0.0));
-            for (i, (e, got)) in expected.iter().zip(outputs).enumerate() {
-                compare(e, got, &mut sums.0[i], &mut sums.1, &mut sums.2);
+        let step = |all: &mut BTreeMap<usize, Compared>, sample: usize, outputs: &[Tensor]| {
+            let mut compared = Compared::default();
+            for (e, got) in self.outputs[&sample].iter().zip(outputs) {
+                let mut powers = (0.0, 0.0);
+                compare(e, got, &mut powers, &mut compared.same, &mut compared.rows);
+                compared.powers.push(powers);
             }
+            all.insert(sample, compared);
             Ok(())
         };
-        let lanes = lanes::fold(&sessions, data, &self.samples, runtime.progress, start, step)?;
-        let count = self.outputs.values().next().map_or(0, Vec::len);
-        let mut total = vec![(0.0, 0.0); count];
+        let lanes = lanes::fold(&sessions, data, &self.samples, runtime.progress, BTreeMap::new, step)?;
+        let all: BTreeMap<usize, Compared> = lanes.into_iter().flatten().collect();
+        let mut total = vec![(0.0, 0.0); self.outputs.values().next().map_or(0, Vec::len)];
         let (mut same, mut rows) = (0, 0);
-        for (powers, s, r) in lanes {
-            total.iter_mut().zip(powers).for_each(|(t, p)| *t = (t.0 + p.0, t.1 + p.1));
-            same += s;
-            rows += r;
+        for compared in all.values() {
+            total.iter_mut().zip(&compared.powers).for_each(|(t, p)| *t = (t.0 + p.0, t.1 + p.1));
+            same += compared.same;
+            rows += compared.rows;
         }
-        let noise = total.iter().map(|(signal, noise)| if *noise == 0.0 { 0.0 } else { noise / signal.max(1e-30) });
-        let noise = noise.sum::<f64>() / count.max(1) as f64;
-        Ok(Loss { noise, agreement: if rows == 0 { 1.0 } else { same as f64 / rows as f64 } })
+        let noise = noise_of(&total);
+        // Noise of each sample over the mean signal.
+        let of_sample = |compared: &Compared| {
+            let powers = compared.powers.iter().zip(&total).map(|(p, t)| (t.0 / all.len() as f64, p.1));
+            noise_of(&powers.collect::<Vec<_>>())
+        };
+        let deviations = all.values().map(|c| (of_sample(c) - noise).powi(2));
+        let count = all.len() as f64;
+        let error = if all.len() > 1 { (deviations.sum::<f64>() / (count * (count - 1.0))).sqrt() } else { 0.0 };
+        let agreement = if rows == 0 { 1.0 } else { same as f64 / rows as f64 };
+        Ok(Loss { noise, error, agreement })
     }
+
+    /// At most so many of the samples.
+    pub(crate) fn samples(&self, most: usize) -> Vec<usize> {
+        spread(self.samples.len(), most).into_iter().map(|i| self.samples[i]).collect()
+    }
+
+    /// Adds the powers of signal and noise of other outputs of a sample to those of each output.
+    pub(crate) fn add(&self, sample: usize, outputs: &[Tensor], powers: &mut Vec<(f64, f64)>) {
+        let expected = &self.outputs[&sample];
+        powers.resize(expected.len(), (0.0, 0.0));
+        let (mut same, mut rows) = (0, 0);
+        for ((e, got), powers) in expected.iter().zip(outputs).zip(powers) {
+            compare(e, got, powers, &mut same, &mut rows);
+        }
+    }
+}
+
+/// Noise over signal, the mean over outputs, from the powers of signal and noise of each.
+pub(crate) fn noise_of(powers: &[(f64, f64)]) -> f64 {
+    let noise = powers.iter().map(|(signal, noise)| if *noise == 0.0 { 0.0 } else { noise / signal.max(1e-30) });
+    noise.sum::<f64>() / powers.len().max(1) as f64
 }
 
 fn compare(expected: &Tensor, got: &Tensor, powers: &mut (f64, f64), same: &mut u64, rows: &mut u64) {

@@ -121,6 +121,11 @@ impl Moments {
         self.channels.iter().map(|c| c.sum / n).collect()
     }
 
+    /// Variance of each channel.
+    pub fn variances(&self) -> Vec<f64> {
+        self.mean_squares().iter().zip(self.means()).map(|(square, mean)| (square - mean * mean).max(0.0)).collect()
+    }
+
     /// Mean square of each channel.
     pub fn mean_squares(&self) -> Vec<f64> {
         let n = self.per_channel.max(1) as f64;

@@ -1,6 +1,6 @@
 //! What quantization decides: side tables of a graph.
 
-use crate::{ChannelFactors, Flow, Grid, Layer, Method};
+use crate::{ChannelFactors, Flow, Grid, Layer, Method, Precision};
 use qcc_ir::ValueId;
 use qcc_tensor::Tensor;
 use rustc_hash::FxHashMap;
@@ -35,7 +35,7 @@ pub enum Choice {
     /// It stays as it is.
     Float,
     /// It runs on integers.
-    Int8(IntegerLayer),
+    Integer(Precision, IntegerLayer),
 }
 
 /// Parameters of a layer that runs on integers.
@@ -47,12 +47,18 @@ pub struct IntegerLayer {
     pub scales: Vec<f32>,
     /// Bias of each output, corrections included; empty if there is none.
     pub bias: Vec<f32>,
+    /// Expected square of the error of each output, if errors are independent.
+    pub noise: Vec<f64>,
 }
 
 impl Plan {
-    /// Which layers run on integers.
-    pub fn int8(&self) -> Vec<bool> {
-        self.choices.iter().map(|c| matches!(c, Choice::Int8(_))).collect()
+    /// How layers compute.
+    pub fn precisions(&self) -> Vec<Precision> {
+        let of = |choice: &Choice| match choice {
+            Choice::Float => Precision::Float,
+            Choice::Integer(precision, _) => *precision,
+        };
+        self.choices.iter().map(of).collect()
     }
 
     /// The grid of what a layer reads.

@@ -27,6 +27,9 @@ const ALPHAS: [f64; 6] = [0.3, 0.5, 0.65, 0.8, 0.95, 1.0];
 /// Noise below which factors pay for the multiplication they cost, relative to the noise without.
 const WORTH: f64 = 0.8;
 
+/// Variance of an output, relative to the mean of all, below which it does not count for more.
+const QUIET: f64 = 1e-4;
+
 /// Largest distance of a factor from the mean of all.
 const REACH: f64 = 64.0;
 
@@ -47,7 +50,8 @@ pub fn channel_factors(calibration: &Calibration, flow: &Flow) -> FxHashMap<Valu
         if !alone || edges != readers.len() || readers.iter().any(|l| l.input_axis != first.input_axis) {
             continue;
         }
-        if let Some(factors) = best(&calibration.moments[&value], &readers) {
+        let signals: Vec<Vec<f64>> = readers.iter().map(|l| calibration.moments[&l.output].variances()).collect();
+        if let Some(factors) = best(&calibration.moments[&value], &readers, &signals) {
             out.insert(value, ChannelFactors { axis: first.input_axis, factors });
         }
     }
@@ -63,7 +67,7 @@ struct Channels {
     weight: Vec<f64>,
 }
 
-fn best(moments: &Moments, readers: &[&Layer]) -> Option<Vec<f32>> {
+fn best(moments: &Moments, readers: &[&Layer], signals: &[Vec<f64>]) -> Option<Vec<f32>> {
     let mut channels = Channels {
         low: moments.channels.iter().map(|c| f64::from(c.min).min(0.0)).collect(),
         high: moments.channels.iter().map(|c| f64::from(c.max).max(0.0)).collect(),
@@ -79,10 +83,10 @@ fn best(moments: &Moments, readers: &[&Layer]) -> Option<Vec<f32>> {
         }
     }
     let none = vec![1.0; channels.low.len()];
-    let without = noise(&channels, readers, &none);
+    let noise = |factors: &[f64]| noise(&channels, readers, signals, factors);
+    let without = noise(&none);
     let tried = ALPHAS.iter().map(|&alpha| factors(&channels, alpha));
-    let (least, best) =
-        tried.map(|f| (noise(&channels, readers, &f), f)).reduce(|a, b| if b.0 < a.0 { b } else { a })?;
+    let (least, best) = tried.map(|f| (noise(&f), f)).reduce(|a, b| if b.0 < a.0 { b } else { a })?;
     (least < WORTH * without).then(|| best.iter().map(|&f| f as f32).collect())
 }
 
@@ -99,21 +103,26 @@ fn factors(channels: &Channels, alpha: f64) -> Vec<f64> {
     raw.iter().map(|&f| if f > 0.0 { (f / mean).clamp(1.0 / REACH, REACH) } else { 1.0 }).collect()
 }
 
-/// Expected noise in the products: that of rounding values, uniform in a step, and that of rounding weights.
-fn noise(channels: &Channels, readers: &[&Layer], factors: &[f64]) -> f64 {
+/// Expected noise in the products, over the signal of each output, summed: that of rounding values, uniform in a step, and
+/// that of rounding weights. An output with small values counts as much as one with large ones, since what reads it may
+/// multiply it by as much.
+fn noise(channels: &Channels, readers: &[&Layer], signals: &[Vec<f64>], factors: &[f64]) -> f64 {
     let low = channels.low.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.min(x / f));
     let high = channels.high.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.max(x / f));
     let step = (high - low) / f64::from(Codes::U8.highest);
     let mut total = 0.0;
-    for layer in readers {
+    for (layer, signals) in readers.iter().zip(signals) {
+        let mean = signals.iter().sum::<f64>() / signals.len().max(1) as f64;
         for (o, row) in layer.rows().iter().enumerate() {
+            let signal = signals[o].max(QUIET * mean).max(f64::MIN_POSITIVE);
             let scaled = |k: usize, w: &f32| f64::from(*w) * factors[layer.channel(o, k)];
             let largest = row.iter().enumerate().fold(0.0, |m: f64, (k, w)| m.max(scaled(k, w).abs()));
             let weight_step = largest / f64::from(Codes::I8.highest);
             for (k, w) in row.iter().enumerate() {
                 let c = layer.channel(o, k);
-                total += step * step * scaled(k, w).powi(2);
-                total += weight_step * weight_step * channels.squares[c] / (factors[c] * factors[c]);
+                let noise = step * step * scaled(k, w).powi(2)
+                    + weight_step * weight_step * channels.squares[c] / (factors[c] * factors[c]);
+                total += noise / signal;
             }
         }
     }
@@ -174,7 +183,7 @@ mod tests {
     #[test]
     fn channels_of_a_depthwise_layer_get_a_common_range() {
         let depthwise = layer("Conv", [3, 1, 3, 3], 3);
-        let factors = best(&uneven(), &[&depthwise]).expect("they pay");
+        let factors = best(&uneven(), &[&depthwise], &[vec![1.0; 3]]).expect("they pay");
         let (low, high) = scaled_range(&uneven(), &factors);
         let small = 0.01 / f64::from(factors[1]);
         assert!(small > 0.2 * high && low == -high, "{factors:?}: {small} beside {high}");
@@ -184,7 +193,7 @@ mod tests {
     fn even_channels_get_no_factors() {
         let mut m = Moments::new(1, 3);
         m.add(&Tensor::new([1, 3, 2], vec![1.0f32, -1.0, 1.0, -1.0, 1.0, -1.0]), &|| String::new()).expect("finite");
-        assert_eq!(best(&m, &[&layer("Conv", [4, 3, 1, 1], 1)]), None);
+        assert_eq!(best(&m, &[&layer("Conv", [4, 3, 1, 1], 1)], &[vec![1.0; 4]]), None);
     }
 
     #[test]

@@ -22,7 +22,9 @@ const BIAS_STEPS: f64 = 1_048_576.0;
 pub fn quantize(layer: &Layer, bias: &[f32], importance: &[f64], input_scale: f32, codes: Codes) -> IntegerLayer {
     let mut scales = Vec::new();
     let mut rows = Vec::new();
-    for (output, row) in layer.rows().iter().enumerate() {
+    let layer_rows = layer.rows();
+    let mut important = Vec::new();
+    for (output, row) in layer_rows.iter().enumerate() {
         let importance: Vec<f64> = (0..row.len()).map(|k| importance[layer.channel(output, k)]).collect();
         let b = f64::from(bias.get(output).copied().unwrap_or(0.0)).abs();
         let floor = b / (f64::from(input_scale) * BIAS_LIMIT);
@@ -34,9 +36,22 @@ pub fn quantize(layer: &Layer, bias: &[f32], importance: &[f64], input_scale: f3
         let scale = (scale as f32).max(f32::MIN_POSITIVE);
         rows.push(row.iter().map(|&w| code(w, scale, codes)).collect::<Vec<i8>>());
         scales.push(scale);
+        important.push(importance);
     }
     let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
-    IntegerLayer { codes, scales, bias: bias.to_vec() }
+    let noise =
+        (0..scales.len()).map(|o| noise(&layer_rows[o], &rows[o], scales[o], &important[o], input_scale)).collect();
+    IntegerLayer { codes, scales, bias: bias.to_vec(), noise }
+}
+
+/// Expected square of the error of a product: values are off by a uniform share of a step, weights by what rounding did.
+fn noise(row: &[f32], codes: &[i8], scale: f32, importance: &[f64], input_scale: f32) -> f64 {
+    let uniform = f64::from(input_scale).powi(2) / 12.0;
+    let of = |((&w, &q), i): ((&f32, &i8), &f64)| {
+        let error = f64::from(w) - f64::from(q) * f64::from(scale);
+        uniform * f64::from(w).powi(2) + error * error * i
+    };
+    row.iter().zip(codes).zip(importance).map(of).sum()
 }
 
 /// The code of a weight.

@@ -140,6 +140,7 @@ static OPS: &[&OpDef] = &[
     &crate::reduce::reduce_sum::OP,
     &crate::reduce::reduce_sum_square::OP,
     &crate::quantize::acc::OP,
+    &crate::quantize::approximate::OP,
     &crate::quantize::codes::OP,
     &crate::quantize::dequantize_linear::OP,
     &crate::quantize::dynamic_quantize_linear::OP,

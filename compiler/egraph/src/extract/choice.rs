@@ -18,7 +18,11 @@ pub(crate) struct Choice {
 
 /// Chooses for every class.
 pub(crate) fn choose(saturated: &Saturated, model: &CostModel) -> Result<Choice, ExtractError> {
-    let problem = problem::build(saturated, model);
+    choose_from(saturated, problem::build(saturated, model))
+}
+
+/// Chooses for every class of a problem.
+pub(crate) fn choose_from(saturated: &Saturated, problem: Problem) -> Result<Choice, ExtractError> {
     let mut selection = seed::bottom_up(&problem);
     let input = seed::input_graph(&problem, saturated, &selection);
     let seed =

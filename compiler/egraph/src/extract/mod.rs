@@ -12,10 +12,13 @@ mod problem;
 mod seed;
 mod select;
 pub(crate) mod through;
+mod within;
 
 use crate::cost::CostModel;
 use crate::saturate::Saturated;
 use qcc_ir::TypedGraph;
+
+pub use within::{Noisy, Within, within};
 
 /// The cheapest graph that was found.
 #[derive(Debug, Clone)]

@@ -99,6 +99,11 @@ pub(crate) struct Problem {
 
 /// Collects what can be chosen in the part of the e-graph that the outputs reach.
 pub(crate) fn build(saturated: &Saturated, model: &CostModel) -> Problem {
+    build_priced(saturated, model, &mut |_| 0.0)
+}
+
+/// The same with a further price (ns) for the constants that a kernel's core reads, by their e-classes.
+pub(crate) fn build_priced(saturated: &Saturated, model: &CostModel, price: &mut dyn FnMut(&[Id]) -> f64) -> Problem {
     let egraph = &saturated.egraph;
     let ids = reachable(saturated);
     let index: FxHashMap<Id, ClassId> = ids.iter().enumerate().map(|(i, &id)| (id, i)).collect();
@@ -119,7 +124,7 @@ pub(crate) fn build(saturated: &Saturated, model: &CostModel) -> Problem {
             nodes.truncate(1);
         }
         for node in nodes {
-            let context = Context { saturated, model, index: &index, closed };
+            let mut context = Context { saturated, model, index: &index, closed, price };
             context.node(id, node, &mut class);
         }
         // Of equally cheap forms the plain operator is better than the kernel with a body.
@@ -153,6 +158,7 @@ struct Context<'a> {
     model: &'a CostModel,
     index: &'a FxHashMap<Id, ClassId>,
     closed: bool,
+    price: &'a mut dyn FnMut(&[Id]) -> f64,
 }
 
 impl Context<'_> {
@@ -160,7 +166,7 @@ impl Context<'_> {
         self.index[&self.saturated.egraph.find(id)]
     }
 
-    fn node(&self, id: Id, node: &Node, class: &mut Class) {
+    fn node(&mut self, id: Id, node: &Node, class: &mut Class) {
         match node.op {
             OpId::Const(_) | OpId::Folded(_) | OpId::Input(_) => {
                 class.stored.push(Stored { node: node.clone(), form: Form::Leaf });
@@ -169,13 +175,17 @@ impl Context<'_> {
                 let form = Form::Proj(self.class(node.children[0]));
                 class.stored.push(Stored { node: node.clone(), form });
             }
-            OpId::Call(call) => self.call(id, self.saturated.egraph.analysis.tables.get_call(call), node, class),
+            OpId::Call(call) => {
+                let call = self.saturated.egraph.analysis.tables.get_call(call);
+                self.call(id, call, node, class);
+            }
             OpId::Absent | OpId::Attrs(_) => {}
         }
     }
 
-    fn call(&self, id: Id, call: Call, node: &Node, class: &mut Class) {
-        let egraph = &self.saturated.egraph;
+    fn call(&mut self, id: Id, call: Call, node: &Node, class: &mut Class) {
+        let saturated = self.saturated;
+        let egraph = &saturated.egraph;
         let is_closed = |c: &Id| egraph[*c].data.scope == Scope::Closed;
         if call.op.name == "Acc" {
             class.acc = !self.closed;
@@ -196,8 +206,9 @@ impl Context<'_> {
             .iter()
             .map(|&c| {
                 let class = &egraph[c];
-                let (constant, value) = (class.iter().any(is_constant), class.data.value.as_ref());
-                class.data.ty().map(|ty| Operand { ty, constant, value })
+                let (constant, value, range) =
+                    (class.iter().any(is_constant), class.data.value.as_ref(), class.data.range);
+                class.data.ty().map(|ty| Operand { ty, constant, value, range })
             })
             .collect();
         let reads: Vec<ClassId> =
@@ -218,13 +229,16 @@ impl Context<'_> {
         if !self.closed {
             return;
         }
+        let constants: Vec<Id> =
+            inputs.iter().map(|&c| egraph.find(c)).filter(|&c| egraph[c].iter().any(is_constant)).collect();
+        let price = if constants.is_empty() { 0.0 } else { (self.price)(&constants) };
         if cost::is_core(call.op)
             && outputs.len() == 1
             && let Some(cost) = self.model.core(call.op, attrs, &operands, &outputs[0])
         {
-            class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost });
+            class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost: cost + price });
         }
-        let kernel = self.model.kernel(call.op, attrs, &operands, &outputs);
+        let kernel = self.model.kernel(call.op, attrs, &operands, &outputs) + price;
         class.stored.push(Stored { node: node.clone(), form: Form::Op { reads, kernel } });
     }
 }

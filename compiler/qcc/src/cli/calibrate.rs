@@ -6,7 +6,8 @@ use qcc::quantize::{self, Effort, Options, Quantized, Watch};
 use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
-use qcc_quantize::{Choice, Codes, GridKind, Grids, LayerError, Method};
+use qcc_lower::Target;
+use qcc_quantize::{GridKind, Grids, LayerError, Method, Precision};
 use std::path::{Path, PathBuf};
 
 /// How a float model is quantized.
@@ -24,15 +25,19 @@ pub struct Calibrate {
     /// Run a layer on integers, whatever it costs
     #[arg(long, value_name = "NODE")]
     int8: Vec<String>,
-    /// Bits of the codes of weights; 7 are faster on CPUs without dot products of bytes
-    #[arg(long, value_name = "BITS", default_value_t = 8, value_parser = clap::value_parser!(u8).range(7..=8))]
-    weight_bits: u8,
+    /// Bits of the codes of weights; by default 7 where they are faster, which is on CPUs without dot products of bytes, and
+    /// accurate enough
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(7..=8))]
+    weight_bits: Option<u8>,
     /// How much is tried: 1 chooses ranges and scales, 2 corrects biases and leaves layers in floats that cost too much
     #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     effort: u8,
     /// Leave layers in floats until the signal over noise (dB) at the outputs is so high; the default is 20
     #[arg(long, value_name = "DB")]
     min_sqnr: Option<f64>,
+    /// Leave layers in floats until so many of 100 decisions are those of the float model
+    #[arg(long, value_name = "PERCENT")]
+    min_agreement: Option<f64>,
     /// Write a page with what was decided, ranges and errors by layer
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -66,7 +71,7 @@ enum GridName {
 }
 
 impl Calibrate {
-    fn options(&self) -> Options {
+    fn options(&self, target: Target) -> Options {
         let method = self.ranges.map(|name| match name {
             MethodName::MinMax => Method::MinMax,
             MethodName::MovingAverage => Method::MovingAverage,
@@ -79,13 +84,15 @@ impl Calibrate {
             GridName::Symmetric => GridKind::Symmetric,
             GridName::Pow2 => GridKind::PowerOfTwo,
         };
-        let weights = if self.weight_bits == 7 { Codes::I7 } else { Codes::I8 };
         Options {
-            grids: Grids { method, kind, weights, ..Grids::default() },
+            grids: Grids { method, kind, ..Grids::default() },
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
             effort: if self.effort < 2 { Effort::Ranges } else { Effort::Corrected },
+            weight_bits: self.weight_bits,
+            target,
             min_sqnr_db: self.min_sqnr,
+            min_agreement: self.min_agreement.map(|percent| percent / 100.0),
         }
     }
 
@@ -99,6 +106,7 @@ impl Calibrate {
         bindings: &Bindings,
         rules: &RuleSet,
         samples: &Path,
+        target: Target,
     ) -> Result<Quantized, Failure> {
         let bar = progress::samples(0);
         let stage = |name: &str, count: usize| {
@@ -107,7 +115,8 @@ impl Calibrate {
             bar.set_message(name.to_string());
         };
         let watch = Watch { stage: &stage, sample: &|| bar.inc(1) };
-        let quantized = quantize::quantize(graph, bindings, rules, stored::open(samples)?, &self.options(), &watch)?;
+        let quantized =
+            quantize::quantize(graph, bindings, rules, stored::open(samples)?, &self.options(target), &watch)?;
         if let Some(path) = &self.report {
             let errors = quantize::layer_errors(&quantized, rules, stored::open(samples)?, &watch)?;
             std::fs::write(path, report::page(&quantized, &errors))
@@ -121,8 +130,19 @@ impl Calibrate {
 /// Prints what was decided.
 pub fn print(quantized: &Quantized) {
     let plan = &quantized.plan;
-    let int8 = plan.choices.iter().filter(|c| matches!(c, Choice::Int8(_))).count();
-    println!("quantized {int8} of {} layers, {} grids of values", plan.layers.len(), plan.grids.len());
+    let precisions = plan.precisions();
+    let of = |wanted: Precision| precisions.iter().filter(|p| **p == wanted).count();
+    let seven = match of(Precision::Int7) {
+        0 => String::new(),
+        n => format!(", {n} of them with weights of 7 bits"),
+    };
+    println!(
+        "quantized {} of {} layers{seven}, {:.1} % of their multiply-accumulates, {} grids of values",
+        plan.layers.len() - of(Precision::Float),
+        plan.layers.len(),
+        100.0 * quantized.integer_share(),
+        plan.grids.len()
+    );
     println!("  {:<36} {:>12} {:>5} {:>12} {:>12}  range by", "value", "scale", "zero", "lowest", "highest");
     for (class, chosen) in plan.flow.classes.iter().zip(&plan.grids) {
         let (low, high) = chosen.grid.limits();
@@ -143,10 +163,10 @@ pub fn print(quantized: &Quantized) {
     for (step, loss) in &quantized.steps {
         println!("  {step:<20} {:>7.2} dB, {:>6.2} % of decisions agree", loss.sqnr_db(), 100.0 * loss.agreement);
     }
-    let floats = plan.layers.iter().zip(&plan.choices).enumerate().filter(|(_, (_, c))| **c == Choice::Float);
+    let floats = plan.layers.iter().zip(&precisions).enumerate().filter(|(_, (_, p))| !p.is_integer());
     for (i, (layer, _)) in floats {
-        let why = quantized.sensitivities.get(i).filter(|s| s.noise > 0.0);
-        let why = why.map_or("as asked".to_string(), |s| format!("alone {:.2} dB", -10.0 * s.noise.log10()));
+        let why = quantized.sensitivities.get(i).filter(|s| s.int8 > 0.0);
+        let why = why.map_or("as asked".to_string(), |s| format!("alone {:.2} dB", -10.0 * s.int8.log10()));
         println!("  in floats: {} ({why})", layer.name);
     }
     println!();

@@ -112,7 +112,10 @@ impl Compile {
             None => (example::NAME.to_string(), example::quantized()?),
         };
         let quantized = match &self.calibrate {
-            Some(samples) => Some(self.options.quantize(&graph, &self.sizes.bindings(), &rules, samples)?),
+            Some(samples) => {
+                let target = self.target.into();
+                Some(self.options.quantize(&graph, &self.sizes.bindings(), &rules, samples, target)?)
+            }
             None => None,
         };
         let bar = progress::steps();

@@ -4,6 +4,7 @@ use super::calibrate::{self, Calibrate};
 use super::{RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::{pipeline, standard_rules};
+use qcc_lower::Target;
 use std::path::PathBuf;
 
 /// Quantize a float model and write it as an ONNX file with QuantizeLinear and DequantizeLinear, which other runtimes read
@@ -34,7 +35,8 @@ impl Quantize {
     pub fn execute(&self) -> Result<(), Failure> {
         let (rules, _) = standard_rules::compile(&self.rules.selection())?;
         let graph = pipeline::import_with(&self.model, &rules.defs)?;
-        let quantized = self.options.quantize(&graph, &self.sizes.bindings(), &rules, &self.calibrate)?;
+        let quantized =
+            self.options.quantize(&graph, &self.sizes.bindings(), &rules, &self.calibrate, Target::host())?;
         println!("{}\n", self.model.display());
         calibrate::print(&quantized);
         let typed = pipeline::typed(&quantized.graph, &qcc_ir::Bindings::default())?;

@@ -76,7 +76,7 @@ impl Verify {
     }
 
     fn against_float(&self, graph: &Graph, rules: &RuleSet, calibration: &Path) -> Result<(), Failure> {
-        let quantized = self.options.quantize(graph, &self.sizes.bindings(), rules, calibration)?;
+        let quantized = self.options.quantize(graph, &self.sizes.bindings(), rules, calibration, Target::host())?;
         let data = stored::open(self.data.as_deref().unwrap_or(calibration))?;
         let watch = Watch { stage: &|_, _| (), sample: &|| () };
         let errors = quantize::layer_errors(&quantized, rules, data, &watch)?;

@@ -1,6 +1,7 @@
 //! Codes and values: quantization, dequantization, requantization, tables.
 
 pub(crate) mod acc;
+pub(crate) mod approximate;
 pub(crate) mod codes;
 pub(crate) mod dequantize_linear;
 pub(crate) mod dynamic_quantize_linear;

@@ -1,0 +1,155 @@
+//! The cheapest graph whose error is within a budget.
+//!
+//! Lossy rules put alternatives of different errors into one class. What tells them apart are their constants, the codes of
+//! weights: a kernel that reads them adds their noise to the outputs, wherever else the codes were moved, transposed or
+//! folded. Extraction minimises time plus noise times a price, and the price is raised until the noise is within the budget.
+//! What is found this way lies on the lower hull of all pairs of time and noise, so a larger budget never costs time.
+
+use super::choice::{self, Choice, Form};
+use super::{ExtractError, problem};
+use crate::cost::CostModel;
+use crate::language::{Node, OpId};
+use crate::saturate::Saturated;
+use egg::Id;
+use qcc_ir::ValueId;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
+
+/// A constant whose use costs accuracy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noisy {
+    /// The constant, a value of the graph that was saturated.
+    pub constant: ValueId,
+    /// Noise it leaves at the outputs, over signal.
+    pub noise: f64,
+}
+
+/// What the cheapest graph within a budget uses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Within {
+    /// Which of the constants.
+    pub used: Vec<bool>,
+    /// Their noise.
+    pub noise: f64,
+    /// Cost of the graph (ns).
+    pub cost_ns: f64,
+}
+
+/// Steps in which the price of noise is narrowed down: a factor of a million becomes one of 1.005.
+const STEPS: usize = 12;
+
+/// Largest and smallest price: the time of the whole graph for so much noise, relative to the budget.
+const PRICES: (f64, f64) = (1e3, 1e-3);
+
+/// The cheapest graph in which the noise of the constants that kernels read is `budget` at most. If there is none, the one
+/// with the least noise that is found.
+///
+/// # Errors
+/// As [`extract`](super::extract).
+pub fn within(saturated: &Saturated, model: &CostModel, noisy: &[Noisy], budget: f64) -> Result<Within, ExtractError> {
+    let mut sources = Sources::new(saturated, noisy);
+    let free = sources.choose(model, 0.0)?;
+    if free.noise <= budget {
+        return Ok(free);
+    }
+    let unit = free.cost_ns / budget.max(f64::MIN_POSITIVE);
+    let (mut low, mut high) = ((PRICES.1 * unit).ln(), (PRICES.0 * unit).ln());
+    let mut best = sources.choose(model, high.exp())?;
+    if best.noise > budget {
+        return Ok(best);
+    }
+    for _ in 0..STEPS {
+        let middle = (low + high) / 2.0;
+        let found = sources.choose(model, middle.exp())?;
+        if found.noise > budget {
+            low = middle;
+            continue;
+        }
+        high = middle;
+        if found.cost_ns < best.cost_ns {
+            best = found;
+        }
+    }
+    Ok(best)
+}
+
+/// Which of the noisy constants other constants are computed from.
+struct Sources<'a> {
+    saturated: &'a Saturated,
+    noisy: &'a [Noisy],
+    known: FxHashMap<Id, Rc<[usize]>>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(saturated: &'a Saturated, noisy: &'a [Noisy]) -> Self {
+        let mut at: FxHashMap<Id, Vec<usize>> = FxHashMap::default();
+        for (i, noisy) in noisy.iter().enumerate() {
+            if let Some(&id) = saturated.origin.values.get(&noisy.constant) {
+                at.entry(saturated.egraph.find(id)).or_default().push(i);
+            }
+        }
+        let known = at.into_iter().map(|(id, list)| (id, list.into())).collect();
+        Self { saturated, noisy, known }
+    }
+
+    /// Noisy constants that a constant class is computed from, each once.
+    fn of(&mut self, id: Id) -> Rc<[usize]> {
+        let id = self.saturated.egraph.find(id);
+        if let Some(known) = self.known.get(&id) {
+            return Rc::clone(known);
+        }
+        // A class on the way to itself adds nothing.
+        self.known.insert(id, Rc::from([]));
+        let mut found: Vec<usize> = Vec::new();
+        let nodes: Vec<Node> = self.saturated.egraph[id].iter().cloned().collect();
+        let constant = |c: &&Id| self.saturated.egraph[**c].data.constant.is_some();
+        let children: Vec<Id> = nodes.iter().flat_map(|n| n.children.iter()).filter(constant).copied().collect();
+        for child in children {
+            found.extend(self.of(child).iter());
+        }
+        found.sort_unstable();
+        found.dedup();
+        let found: Rc<[usize]> = found.into();
+        self.known.insert(id, Rc::clone(&found));
+        found
+    }
+
+    /// The noisy constants behind some constants, each once.
+    fn all(&mut self, ids: &[Id]) -> FxHashSet<usize> {
+        ids.iter().flat_map(|&id| self.of(id).to_vec()).collect()
+    }
+
+    /// The cheapest graph where noise has a price (ns).
+    fn choose(&mut self, model: &CostModel, price: f64) -> Result<Within, ExtractError> {
+        let (noisy, saturated) = (self.noisy, self.saturated);
+        let mut priced = |ids: &[Id]| price * self.all(ids).iter().map(|&i| noisy[i].noise).sum::<f64>();
+        let problem = problem::build_priced(saturated, model, &mut priced);
+        let Choice { problem, selection, chosen, .. } = choice::choose_from(self.saturated, problem)?;
+        let mut used = vec![false; noisy.len()];
+        let mut paid = 0.0;
+        for (class, _) in &chosen.kernels {
+            let Some(stored) = selection.stored[*class].map(|i| &problem.classes[*class].stored[i]) else { continue };
+            let node = match &stored.form {
+                Form::Op { .. } => &stored.node,
+                Form::Fused { core, .. } => match selection.core[*core] {
+                    Some(i) => &problem.classes[*core].cores[i].node,
+                    None => continue,
+                },
+                Form::Leaf | Form::Proj(_) => continue,
+            };
+            for i in self.all(&self.constants(node)) {
+                used[i] = true;
+                paid += price * noisy[i].noise;
+            }
+        }
+        let noise = used.iter().zip(noisy).filter(|(used, _)| **used).map(|(_, n)| n.noise).sum();
+        Ok(Within { used, noise, cost_ns: chosen.cost - paid })
+    }
+
+    fn constants(&self, node: &Node) -> Vec<Id> {
+        let OpId::Call(_) = node.op else { return Vec::new() };
+        let egraph = &self.saturated.egraph;
+        let constant = |id: &Id| egraph[*id].iter().any(|n| matches!(n.op, OpId::Const(_) | OpId::Folded(_)));
+        node.inputs().iter().map(|&c| egraph.find(c)).filter(constant).collect()
+    }
+}

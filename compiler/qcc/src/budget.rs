@@ -1,0 +1,157 @@
+//! The fastest precisions whose measured error is within a budget.
+//!
+//! Extraction predicts: noises of layers are measured one by one and added up. What it chooses is measured on samples held out,
+//! and the ratio of the two corrects the next prediction.
+
+use crate::batch;
+use crate::failure::Failure;
+use crate::precision::Chooser;
+use crate::quantize::{Effort, Options};
+use qcc_quantize::{Calibration, Expected, Loss, Precision, Runtime, Sensitivity};
+
+/// Signal over noise (dB) at the outputs below which layers stay floats.
+pub const DEFAULT_SQNR_DB: f64 = 20.0;
+
+/// How far the outputs may be from the float model's.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Noise over signal at the outputs.
+    pub noise: f64,
+    /// Share of decisions that must agree.
+    pub agreement: f64,
+    /// Whether anything is to be held.
+    pub asked: bool,
+}
+
+impl Budget {
+    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may become [`GIVEN_UP`] times as noisy for
+    /// speed, and one that is not is brought there.
+    pub fn of(options: &Options, now: Loss) -> Budget {
+        let noise = |db: f64| 10f64.powf(-db / 10.0);
+        let agreement = options.min_agreement.unwrap_or(0.0);
+        let asked = options.effort >= Effort::Corrected || options.min_sqnr_db.is_some() || agreement > 0.0;
+        let default = noise(DEFAULT_SQNR_DB);
+        let noise = match options.min_sqnr_db {
+            Some(db) => noise(db),
+            None if now.likely_noise() < default => (GIVEN_UP * now.likely_noise()).min(default),
+            None => default,
+        };
+        Budget { noise, agreement, asked }
+    }
+
+    /// Whether a loss is within it.
+    pub fn holds(&self, loss: Loss) -> bool {
+        loss.likely_noise() <= self.noise && loss.agreement >= self.agreement
+    }
+}
+
+/// How much noisier a model may become by default where that makes it faster: 2 dB.
+const GIVEN_UP: f64 = 1.58;
+
+/// Noise over the budget beyond which corrected biases do not bring a model within it.
+const CORRECTABLE: f64 = 1.5;
+
+/// Attempts to meet a budget: a prediction is wrong by a factor that settles soon.
+const ATTEMPTS: usize = 8;
+
+/// A search for the fastest precisions within a budget.
+pub struct Search<'a> {
+    /// Chooses by prediction.
+    pub chooser: Chooser,
+    /// What each layer may compute on; the first is what it falls back to.
+    pub allowed: &'a [Vec<Precision>],
+    /// What each layer costs in accuracy.
+    pub sensitivities: &'a [Sensitivity],
+    /// What is to be held.
+    pub budget: Budget,
+    /// Whether biases are corrected for what is chosen.
+    pub correct: bool,
+    /// The float model's outputs on the samples that corrections are judged by.
+    pub expected: &'a Expected,
+    /// The same on those that the budget is checked with.
+    pub check: &'a Expected,
+    /// All samples.
+    pub samples: &'a batch::Samples,
+    /// Those that corrections are measured on.
+    pub others: &'a [usize],
+    /// How graphs run.
+    pub runtime: &'a Runtime<'a>,
+}
+
+/// Precisions that were measured.
+struct Candidate {
+    precisions: Vec<Precision>,
+    biases: Vec<Vec<f32>>,
+    loss: Loss,
+    /// Time that is expected (ns).
+    cost: f64,
+}
+
+impl Search<'_> {
+    /// Chooses, measures, and corrects the prediction until the measurement is within the budget. `start` with its loss is what
+    /// the model computes on so far. The calibration's biases become those of what is chosen.
+    ///
+    /// # Errors
+    /// Samples that cannot be run.
+    pub fn run(
+        &self,
+        calibration: &mut Calibration,
+        start: &[Precision],
+        now: Loss,
+    ) -> Result<(Vec<Precision>, Loss), Failure> {
+        let mut best = None;
+        if self.budget.holds(now) {
+            let (precisions, biases) = (start.to_vec(), calibration.biases.clone());
+            best = Some(Candidate { precisions, biases, loss: now, cost: self.chooser.cost(start)? });
+        }
+        let before = calibration.biases.clone();
+        let mut scale = (now.likely_noise() / self.predicted(start).max(f64::MIN_POSITIVE)).max(f64::MIN_POSITIVE);
+        for _ in 0..ATTEMPTS {
+            let chosen = self.chooser.within(self.budget.noise / scale)?;
+            // Less noise only costs more.
+            if best.as_ref().is_some_and(|best| best.cost <= chosen.cost_ns) {
+                break;
+            }
+            calibration.biases.clone_from(&before);
+            let loss = self.measured(calibration, &chosen.precisions)?;
+            if self.budget.holds(loss) {
+                let biases = calibration.biases.clone();
+                best = Some(Candidate { precisions: chosen.precisions, biases, loss, cost: chosen.cost_ns });
+                break;
+            }
+            // What is measured corrects the prediction; where only decisions are wrong, noise has to fall further.
+            let measured = loss.likely_noise() / chosen.noise.max(f64::MIN_POSITIVE);
+            scale = measured.max(1.25 * scale);
+        }
+        if let Some(Candidate { precisions, biases, loss, .. }) = best {
+            calibration.biases = biases;
+            return Ok((precisions, loss));
+        }
+        calibration.biases = before;
+        let precisions: Vec<Precision> = self.allowed.iter().map(|allowed| allowed[0]).collect();
+        let loss = self.loss(calibration, &precisions)?;
+        Ok((precisions, loss))
+    }
+
+    fn predicted(&self, precisions: &[Precision]) -> f64 {
+        precisions.iter().zip(self.sensitivities).map(|(p, s)| s.noise(*p)).sum()
+    }
+
+    fn loss(&self, calibration: &Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
+        let graph = qcc_quantize::insert(&calibration.graph, &calibration.plan(precisions), &[]);
+        Ok(self.check.loss(&graph, self.samples, self.runtime)?)
+    }
+
+    /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
+    fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
+        let loss = self.loss(calibration, precisions)?;
+        if self.correct && !self.budget.holds(loss) && loss.noise <= CORRECTABLE * self.budget.noise {
+            let graph = qcc_quantize::insert(&calibration.graph, &calibration.plan(precisions), &[]);
+            let Search { others, expected, samples, runtime, .. } = self;
+            let mut before = expected.loss(&graph, *samples, runtime)?;
+            qcc_quantize::correct_biases(calibration, precisions, others, expected, &mut before, *samples, runtime)?;
+            return self.loss(calibration, precisions);
+        }
+        Ok(loss)
+    }
+}

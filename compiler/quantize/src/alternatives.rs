@@ -1,0 +1,136 @@
+//! A graph with every way to compute its layers, for rules to choose from.
+//!
+//! The value of a layer is written once for each precision that is allowed, and `Approximate` says that one may stand for the
+//! other. So is the value of every other operator that can read codes. Which of them the fastest graph within a budget uses is
+//! told by the constants it reads: the codes of weights.
+
+use crate::insert::Writer;
+use crate::plan::{Choice, Plan};
+use crate::{Calibration, Precision};
+use qcc_ir::{Graph, Node, NodeId, OpNode, TypedGraph, ValueId};
+use qcc_ops::Attrs;
+use rustc_hash::FxHashMap;
+
+/// A graph with alternatives.
+#[derive(Debug, Clone)]
+pub struct Alternatives {
+    /// The graph.
+    pub graph: Graph,
+    /// Codes of weights, with the layer and the precision that read them.
+    pub codes: Vec<(ValueId, usize, Precision)>,
+}
+
+/// Writes what is allowed for each layer into the graph. A layer must be allowed something.
+pub fn alternatives(calibration: &Calibration, allowed: &[Vec<Precision>]) -> Alternatives {
+    let graph = &calibration.graph;
+    let plan = |wanted: Precision| {
+        let of = |allowed: &Vec<Precision>| {
+            let integer = allowed.iter().copied().filter(|p| p.is_integer());
+            integer.max_by_key(|p| *p == wanted).unwrap_or(Precision::Float)
+        };
+        calibration.plan(&allowed.iter().map(of).collect::<Vec<_>>())
+    };
+    let plans = [plan(Precision::Int8), plan(Precision::Int7)];
+    let layers = plans[0].layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect();
+    let mut builder = Builder { graph, plans, layers, writer: Writer::new(graph), codes: Vec::new() };
+    for id in graph.graph().node_ids() {
+        builder.node(id, allowed);
+    }
+    let Builder { mut writer, codes, .. } = builder;
+    for (name, value) in graph.graph().outputs() {
+        writer.out.add_output(name.clone(), writer.map[value]);
+    }
+    Alternatives { graph: writer.out, codes }
+}
+
+struct Builder<'a> {
+    graph: &'a TypedGraph,
+    /// Everything on integers, with weights of 8 and of 7 bits.
+    plans: [Plan; 2],
+    layers: FxHashMap<NodeId, usize>,
+    writer: Writer,
+    codes: Vec<(ValueId, usize, Precision)>,
+}
+
+impl Builder<'_> {
+    fn node(&mut self, id: NodeId, allowed: &[Vec<Precision>]) {
+        let copy = match self.graph.graph().node(id) {
+            Node::Input(_) => return,
+            Node::Const(t) => self.writer.out.add_const(t.clone()).node,
+            Node::Op(node) => match self.layers.get(&id) {
+                Some(&layer) => {
+                    let value = self.layer(node, layer, &allowed[layer]);
+                    self.writer.map.insert(id.output(0), value);
+                    return;
+                }
+                None => return self.op(id, node),
+            },
+            Node::Fused(node) => {
+                let mut node = node.clone();
+                node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
+                self.writer.out.add_fused(node).node
+            }
+        };
+        self.writer.map.insert(id.output(0), copy.output(0));
+    }
+
+    fn mapped(&self, node: &OpNode) -> OpNode {
+        let mut node = node.clone();
+        node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
+        node
+    }
+
+    /// The value of a layer in every precision that is allowed.
+    fn layer(&mut self, node: &OpNode, at: usize, allowed: &[Precision]) -> ValueId {
+        let mut values = Vec::new();
+        if allowed.contains(&Precision::Float) {
+            values.push(self.writer.out.add_op(self.mapped(node)).output(0));
+        }
+        for plan in &self.plans {
+            let layer = &plan.layers[at];
+            let Choice::Integer(precision, integer) = &plan.choices[at] else { continue };
+            if self.codes.iter().any(|(_, layer, p)| (*layer, p) == (at, precision)) || !allowed.contains(precision) {
+                continue;
+            }
+            let mut node = node.clone();
+            node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
+            let grid = plan.input_grid(layer);
+            if let Some(grid) = grid {
+                let factors = plan.factors.get(&layer.input);
+                node.inputs[0] = Some(self.writer.codes(self.graph, layer.input, &grid, factors));
+            }
+            let (value, codes) = self.writer.layer(node, layer, integer, grid);
+            self.codes.push((codes, at, *precision));
+            values.push(value);
+        }
+        self.one_of(values)
+    }
+
+    /// An operator that reads floats, or codes where that is possible.
+    fn op(&mut self, id: NodeId, node: &OpNode) {
+        let float = self.writer.out.add_op(self.mapped(node));
+        let plan = &self.plans[0];
+        let mut reading = self.mapped(node);
+        let mut reads = false;
+        for (i, slot) in node.inputs.iter().enumerate() {
+            let Some(v) = slot.filter(|_| plan.flow.edges.contains(&(id, i))) else { continue };
+            let Some(&class) = plan.flow.class_of.get(&v) else { continue };
+            let grid = plan.grids[class].grid;
+            reading.inputs[i] = Some(self.writer.codes(self.graph, v, &grid, plan.factors.get(&v)));
+            reads = true;
+        }
+        let codes = reads.then(|| self.writer.out.add_op(reading));
+        for o in 0..node.outputs as u32 {
+            let values = std::iter::once(float).chain(codes).map(|n| n.output(o)).collect();
+            let value = self.one_of(values);
+            self.writer.map.insert(id.output(o), value);
+        }
+    }
+
+    fn one_of(&mut self, values: Vec<ValueId>) -> ValueId {
+        let all = values
+            .into_iter()
+            .reduce(|a, b| self.writer.op("Approximate", Attrs::new(), vec![Some(a), Some(b)], String::new()));
+        all.expect("a value has at least one form")
+    }
+}

@@ -1,0 +1,30 @@
+//! How a layer computes.
+
+/// How a layer computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// On floats.
+    Float,
+    /// On codes of 8 bits with weights of 8 bits.
+    Int8,
+    /// On codes of 8 bits with weights of 7 bits, of which sums of several products fit 16 bits: faster on CPUs without a dot
+    /// product of bytes.
+    Int7,
+}
+
+impl Precision {
+    /// Whether it computes on codes.
+    pub fn is_integer(self) -> bool {
+        self != Precision::Float
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Precision::Float => "float",
+            Precision::Int8 => "int8",
+            Precision::Int7 => "int7",
+        })
+    }
+}
