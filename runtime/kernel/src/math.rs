@@ -7,11 +7,11 @@ use crate::builder::KernelBuilder;
 use crate::op::{BinOp, UnOp};
 use crate::types::{Lane, Value};
 
-/// `e^x`. Error at most 2 ulp; below -87.3 the result is flushed toward 1.2e-38, above 88.7 it is 2.4e38; NaN gives 1.2e-38.
+/// `e^x`. Error at most 2 ulp; below -87.0 the result is zero, above 88.73 infinite; NaN stays NaN.
 ///
 /// Source: Cody and Waite range reduction with a degree 5 minimax polynomial (Cephes `expf`).
 pub fn exp(b: &mut KernelBuilder, x: Value) -> Value {
-    let x = clamp(b, x, -87.336_54, 88.376_26);
+    let x = clamp(b, x, -87.336_54, 89.0);
     let scaled = times(b, x, std::f32::consts::LOG2_E);
     let n = b.unary(UnOp::Nearest, scaled);
     let high = times(b, n, 0.693_359_4);
@@ -24,8 +24,10 @@ pub fn exp(b: &mut KernelBuilder, x: Value) -> Value {
     let tail = b.binary(BinOp::Add, tail, r);
     let one = b.splat_f32(1.0);
     let mantissa = b.binary(BinOp::Add, tail, one);
+    // `n` is -126 to 128, and 2^128 is no number: twice the mantissa times 2^(n - 1), which is zero for the lowest `n`.
+    let mantissa = b.binary(BinOp::Add, mantissa, mantissa);
     let n = b.unary(UnOp::RoundToI32, n);
-    let bias = b.splat_i32(127);
+    let bias = b.splat_i32(126);
     let biased = b.binary(BinOp::Add, n, bias);
     let power = b.shl(biased, 23);
     let power = b.unary(UnOp::Bitcast(Lane::F32), power);
@@ -64,23 +66,34 @@ pub fn tanh(b: &mut KernelBuilder, x: Value) -> Value {
     b.select(is_far, far, near)
 }
 
-/// `erf x`. Absolute error at most 5e-7.
+/// `erf x`. Error at most 2 ulp.
 ///
-/// Source: Abramowitz and Stegun 7.1.26 refined: `1 - P(t) e^(-x^2)`, `t = 1 / (1 + 0.3275911 |x|)`.
+/// Source: minimax polynomials of degrees 5 and 6 for `erf(x) / x` over `x^2` and for `-log(1 - erf(x)) / x`, split where
+/// N. Juffa's `erff` is.
 pub fn erf(b: &mut KernelBuilder, x: Value) -> Value {
     let magnitude = b.unary(UnOp::Abs, x);
-    let one = b.splat_f32(1.0);
-    let scaled = times(b, magnitude, 0.327_591_1);
-    let below = b.binary(BinOp::Add, scaled, one);
-    let t = b.binary(BinOp::Div, one, below);
-    let poly = polynomial(b, t, &[1.061_405_4, -1.453_152, 1.421_413_8, -0.284_496_74, 0.254_829_6]);
-    let poly = b.binary(BinOp::Mul, poly, t);
-    let x2 = b.binary(BinOp::Mul, x, x);
-    let minus = b.unary(UnOp::Neg, x2);
+    // Far from zero: 1 - e^-(x + x P(x)); beyond 4 it is one.
+    let four = b.splat_f32(4.0);
+    let within = b.binary(BinOp::Min, four, magnitude);
+    let far =
+        [1.130_382_1e-5, -3.235_293e-4, 3.645_407e-3, -2.376_829_5e-2, 1.062_441_1e-1, 6.351_47e-1, 1.286_495_6e-1];
+    let poly = polynomial(b, within, &far);
+    let poly = b.binary(BinOp::Mul, poly, within);
+    let exponent = b.binary(BinOp::Add, poly, within);
+    let minus = b.unary(UnOp::Neg, exponent);
     let e = exp(b, minus);
-    let tail = b.binary(BinOp::Mul, poly, e);
-    let value = b.binary(BinOp::Sub, one, tail);
-    copy_sign(b, value, x)
+    let one = b.splat_f32(1.0);
+    let far = b.binary(BinOp::Sub, one, e);
+    let far = copy_sign(b, far, x);
+    // Near zero: x + x P(x^2).
+    let x2 = b.binary(BinOp::Mul, x, x);
+    let near = [-6.013_393_3e-4, 4.998_001e-3, -2.677_023_2e-2, 1.128_192_7e-1, -3.761_250_7e-1, 1.283_791_5e-1];
+    let poly = polynomial(b, x2, &near);
+    let poly = b.binary(BinOp::Mul, poly, x);
+    let near = b.binary(BinOp::Add, poly, x);
+    let border = b.splat_f32(0.921_875);
+    let is_far = b.binary(BinOp::Ge, magnitude, border);
+    b.select(is_far, far, near)
 }
 
 fn times(b: &mut KernelBuilder, x: Value, by: f32) -> Value {
@@ -88,11 +101,12 @@ fn times(b: &mut KernelBuilder, x: Value, by: f32) -> Value {
     b.binary(BinOp::Mul, x, by)
 }
 
+/// `x` within limits; NaN stays NaN, since a comparison with it gives the second operand.
 fn clamp(b: &mut KernelBuilder, x: Value, lo: f32, hi: f32) -> Value {
     let lo = b.splat_f32(lo);
     let hi = b.splat_f32(hi);
-    let x = b.binary(BinOp::Max, x, lo);
-    b.binary(BinOp::Min, x, hi)
+    let x = b.binary(BinOp::Max, lo, x);
+    b.binary(BinOp::Min, hi, x)
 }
 
 /// Horner's rule, highest coefficient first.

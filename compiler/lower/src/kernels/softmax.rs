@@ -1,7 +1,7 @@
 //! Softmax over the channels of each pixel, in F32: maximum, exponentials of the distances to it, their sum, quotients.
 //!
-//! The exponentials wait in the scratch. Error at most 1e-6 of the quotient, plus 2e-38: `exp` gives no smaller number.
-//! A row without a number above minus infinity has no meaning.
+//! The exponentials wait in the scratch. Error at most 1e-6 of the quotient, plus 2e-38: `exp` gives zero below that.
+//! A row of minus infinities, or with a NaN or an infinity in it, has no quotients but NaN.
 
 use qcc_kernel::{Addr, BinOp, BufferKind, KernelBuilder, VL, math};
 
