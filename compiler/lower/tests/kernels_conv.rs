@@ -414,6 +414,29 @@ fn depthwise() {
 }
 
 #[test]
+fn depthwise_windows_of_all_shapes() {
+    for channels in [16, 48] {
+        for kernel in [[1, 1], [1, 2], [1, 5], [2, 1], [2, 2], [4, 1], [3, 4], [4, 3]] {
+            for stride in [1, 2, 3] {
+                for dilation in [1, 2] {
+                    for size in [[9, 9], [9, 12]] {
+                        check(&Case {
+                            group: channels,
+                            size,
+                            kernel,
+                            strides: [stride; 2],
+                            dilations: [1, dilation],
+                            pads: [1; 4],
+                            ..Case::new(9, channels, channels, 1)
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn codes_of_every_sign_at_their_extremes() {
     for elem in [Elem::U8, Elem::I8] {
         for signed_weights in [true, false] {

@@ -10,6 +10,8 @@ mod bounds;
 pub mod conv;
 mod depthwise;
 pub mod depthwise_f32;
+mod depthwise_pairs;
+mod depthwise_quads;
 pub mod emit;
 mod grouped;
 pub mod layout;

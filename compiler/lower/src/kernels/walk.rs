@@ -72,6 +72,11 @@ pub struct Pixels {
 }
 
 impl Pixels {
+    /// So many pixels, `each` in one register: one or two.
+    pub fn of(count: usize, each: usize) -> Pixels {
+        Pixels { count, each }
+    }
+
     /// Registers, for each register of channels.
     pub fn registers(self) -> usize {
         self.count.div_ceil(self.each)
@@ -359,7 +364,7 @@ impl Kernel<'_> {
             x = x.moved(b, across);
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
         }
-        let pixels = Pixels { count: pixels, each: pixels_each(panel, self.width) };
+        let pixels = Pixels::of(pixels, pixels_each(panel, self.width));
         let acc = self.core.accumulate(b, panel, pixels, x, start.w);
         debug_assert_eq!(acc.len(), pixels.registers() * panel.vectors());
         for ((p, high), acc) in pixels.places().zip(acc.chunks(panel.vectors())) {
