@@ -1,15 +1,15 @@
-//! Implicit matrix product that sums in 16 bits wherever [`super::overflow`] proves that nothing can overflow.
+//! Implicit matrix product that sums in 16 bits, as [`super::overflow`] proves that it may.
 //!
-//! The constants of a panel: the biases; five counts; then the groups of four, three, two and one quads, then the quads
-//! that need widening. A group holds the byte offsets of its quads in the window, then their weights. Counts and offsets
-//! are data, so that one loop for each size serves all panels.
+//! The constants of a panel: the biases; four counts; then the groups of four, three, two and one quads or parts of quads. A
+//! group holds the byte offsets of its quads in the window, the shifts of its sums if the kernel has any, then the weights.
+//! Counts and offsets are data, so that one loop for each size serves all panels.
 
-use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, UnOp, VL, Value, Width};
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
-use super::overflow::{LARGEST, Load, Plan, plan};
-use super::pack::{Taps, Unit, panels};
+use super::overflow::{Element, LARGEST, Load, Plan, Shifts, plan};
+use super::pack::{Halves, Taps, Unit, panels};
 use super::tile::{biases, flipped, pixels_for};
 use super::walk::{self, Core, Cursor, Panel, Pixels};
 
@@ -17,22 +17,37 @@ use super::walk::{self, Core, Cursor, Panel, Pixels};
 const QUAD: usize = 4;
 
 /// Quads of a window from which the loops over groups pay.
-const FEWEST_QUADS: usize = 12;
+const fn fewest_quads(width: Width) -> usize {
+    match width {
+        Width::V128 => 12,
+        Width::V256 => 4,
+    }
+}
 
 /// Pixels from which addresses that are data are computed for enough products.
 const FEWEST_PIXELS: usize = 2;
 
 /// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
-const WORTH: f64 = 0.9;
+const WORTH: f64 = 0.95;
 
-/// Pixels of a tile whose registers hold channels only: each takes four accumulators and, for a while, four sums.
-const APART_PIXELS: usize = 2;
+/// How much more panels of half the width cost, for as many sums: codes are loaded once more.
+const NARROW: f64 = 1.03;
 
-/// Bytes of the five counts, padded.
+/// Accumulators of a tile whose registers hold channels only: with the sums of [`sharing`] pixels, their codes, weights and
+/// products they fill sixteen registers.
+const APART_ACCUMULATORS: usize = 8;
+
+/// Registers of pixels that are summed side by side: each register of weights is loaded once for all of them. Where codes
+/// are used for four registers of weights, loads keep up with products without that, and more instructions would not.
+fn sharing(panel: &Panel) -> usize {
+    if panel.far.is_some() && panel.vectors() <= 2 { 2 } else { 1 }
+}
+
+/// Bytes of the four counts, padded.
 const HEADER: usize = 32;
 
-/// Bytes of the offsets of a group.
-const OFFSETS: usize = 16;
+/// Bytes of the offsets of a group, padded so that no register of weights crosses a cache line.
+const OFFSETS: usize = 32;
 
 /// The kernel, if sums in 16 bits pay. All weights are signed bytes.
 pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Generated, String>> {
@@ -40,10 +55,10 @@ pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Gen
     let pixels = spec.output.n * spec.output.h * spec.output.w;
     // Weights of one byte are half as many to read: with wide registers that decides where they are used once.
     let fewest = if width == Width::V256 { 1 } else { FEWEST_PIXELS };
-    if quads.len() < FEWEST_QUADS || pixels < fewest {
+    if quads.len() < fewest_quads(width) || pixels < fewest {
         return None;
     }
-    let grouped = Grouped { spec, taps, quads, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
+    let grouped = Grouped { spec, taps, quads, shifted: false, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
     grouped.generate(width)
 }
 
@@ -52,9 +67,18 @@ struct Grouped<'s> {
     taps: &'s Taps,
     /// Outer and inner run and first byte in the run of each quad.
     quads: Vec<(usize, usize, usize)>,
-    /// The most and the least groups of each size in a panel; index 0 counts what needs widening.
+    /// Whether groups have shifts.
+    shifted: bool,
+    /// The most and the least groups of each size in a panel.
     most: [usize; LARGEST + 1],
     least: [usize; LARGEST + 1],
+}
+
+/// Panels with the plans of each, and what they cost.
+struct Planned {
+    panels: Vec<Panel>,
+    plans: Vec<Vec<Plan>>,
+    cost: f64,
 }
 
 fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
@@ -64,21 +88,22 @@ fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
 
 impl<'s> Grouped<'s> {
     fn generate(mut self, width: Width) -> Option<Result<Generated, String>> {
-        let mut panels = panels(self.spec, width, false);
-        let plans: Vec<Vec<Plan>> = panels
-            .iter()
-            .map(|panel| (0..panel.repeat).map(|i| self.plan(panel, panel.first + i * panel.channel_step)).collect())
-            .collect();
-        let all = || plans.iter().flatten();
-        let costs = Costs::of(width);
-        let exact = costs.exact * self.quads.len() as f64 * all().count() as f64;
-        if all().map(|plan| costs.plan(plan)).sum::<f64>() > WORTH * exact {
+        // With registers of channels only, one broadcast is one load. The fewer channels, the more quads fit a group.
+        let halves: &[Halves] = match (width, self.spec.group) {
+            (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels],
+            _ => &[Halves::ChannelsOrPixels],
+        };
+        let planned = halves.iter().map(|&halves| self.planned(width, halves));
+        let Planned { mut panels, plans, cost } = planned.min_by(|a, b| a.cost.total_cmp(&b.cost))?;
+        let registers: f64 = panels.iter().map(|p| (p.repeat * p.vectors()) as f64).sum();
+        if cost > WORTH * Costs::of(width).exact * self.quads.len() as f64 * registers {
             return None;
         }
-        for size in 0..=LARGEST {
-            let counts = || all().map(|plan| if size == 0 { plan.exact.len() } else { plan.count(size) });
-            self.most[size] = counts().max().unwrap_or(0);
-            self.least[size] = counts().min().unwrap_or(0);
+        let all = || plans.iter().flatten();
+        self.shifted = all().any(|plan| plan.shifted);
+        for size in 1..=LARGEST {
+            self.most[size] = all().map(|plan| plan.count(size)).max().unwrap_or(0);
+            self.least[size] = all().map(|plan| plan.count(size)).min().unwrap_or(0);
         }
         let mut bytes = Vec::new();
         for (panel, plans) in panels.iter_mut().zip(&plans) {
@@ -100,15 +125,57 @@ impl<'s> Grouped<'s> {
         Some(walk::generate(self.spec, &self, &panels, bytes, width))
     }
 
-    /// Bytes of a group of a size; size 0 is a quad that needs widening.
+    /// Panels of a kind and the plans for them.
+    fn planned(&self, width: Width, halves: Halves) -> Planned {
+        let panels = panels(self.spec, width, halves);
+        let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
+        let plan = |panel: &Panel, i| self.plan(panel, panel.first + i * panel.channel_step, shifts);
+        let plans: Vec<Vec<Plan>> =
+            panels.iter().map(|panel| (0..panel.repeat).map(|i| plan(panel, i)).collect()).collect();
+        let costs = Costs::of(width);
+        let each = panels.iter().zip(&plans).map(|(panel, plans)| {
+            let cost: f64 = plans.iter().map(|plan| costs.plan(plan)).sum();
+            cost * panel.vectors() as f64
+        });
+        let cost = each.sum::<f64>() * if halves == Halves::FewChannels { NARROW } else { 1.0 };
+        Planned { panels, plans, cost }
+    }
+
+    /// Bytes of the registers of one element of a panel.
+    fn element_bytes(&self, panel: &Panel) -> usize {
+        panel.vectors() * panel.register()
+    }
+
+    /// Bytes of a group of a size.
     fn group_bytes(&self, panel: &Panel, size: usize) -> usize {
-        OFFSETS + size.max(1) * panel.vectors() * panel.register() * if size == 0 { 2 } else { 1 }
+        OFFSETS + (size + usize::from(self.shifted)) * self.element_bytes(panel)
     }
 
     /// Bytes of a panel that has the most groups of every size.
     fn most_bytes(&self, panel: &Panel) -> usize {
-        let groups: usize = (0..=LARGEST).map(|size| self.most[size] * self.group_bytes(panel, size)).sum();
-        panel.vectors() * panel.register() + HEADER + groups
+        let groups: usize = (1..=LARGEST).map(|size| self.most[size] * self.group_bytes(panel, size)).sum();
+        self.element_bytes(panel) + HEADER + groups
+    }
+
+    /// The highest code that windows hold, which may be padding: a zero point that the range of the codes need not contain.
+    fn highest(&self) -> i32 {
+        self.spec.input_range.1.max(self.spec.input_zero) + self.spec.flip()
+    }
+
+    /// The weights of the 16-bit sum of output channel `o` and half `half` of a quad.
+    fn pair(&self, o: usize, quad: usize, half: usize) -> [i32; 2] {
+        [self.weight(o, quad, 2 * half), self.weight(o, quad, 2 * half + 1)]
+    }
+
+    /// The same for an element.
+    fn part(&self, o: usize, element: Element, half: usize) -> [i32; 2] {
+        element.part.of(self.pair(o, element.quad, half), self.highest())
+    }
+
+    /// What is added to the sum of a group.
+    fn shift(&self, o: usize, group: &[Element], half: usize) -> i32 {
+        let load = group.iter().fold(Load::default(), |load, &e| load.and(Load::of(self.part(o, e, half))));
+        load.shift(self.highest()).expect("this is a bug in qcc: the sum of a group fits 16 bits")
     }
 
     fn weight(&self, o: usize, quad: usize, i: usize) -> i32 {
@@ -119,54 +186,50 @@ impl<'s> Grouped<'s> {
         }
     }
 
-    fn plan(&self, panel: &Panel, first: usize) -> Plan {
-        let loads: Vec<Vec<Load>> = (0..self.quads.len())
-            .map(|q| {
-                let sums = (first..first + panel.channels).flat_map(|o| [(o, 0), (o, 2)]);
-                sums.map(|(o, i)| Load::of([self.weight(o, q, i), self.weight(o, q, i + 1)])).collect()
-            })
+    fn plan(&self, panel: &Panel, first: usize, shifts: Shifts) -> Plan {
+        let weights: Vec<Vec<[i32; 2]>> = (0..self.quads.len())
+            .map(|q| (first..first + panel.channels).flat_map(|o| [0, 1].map(|half| self.pair(o, q, half))).collect())
             .collect();
-        // Padding holds the zero point, which the range of the codes need not contain.
-        plan(&loads, self.spec.input_range.1.max(self.spec.input_zero) + self.spec.flip())
+        plan(&weights, self.highest(), shifts)
     }
 
     fn pack(&self, panel: &Panel, first: usize, plan: &Plan) -> Vec<u8> {
-        let lanes: Vec<usize> = panel.lanes().collect();
-        let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
+        let lanes: Vec<Option<usize>> =
+            panel.lanes().map(|lane| (lane < panel.channels).then_some(first + lane)).collect();
         let mut bytes = Vec::new();
-        for &lane in &lanes {
-            let bias = valid(lane).map_or(0, |o| self.spec.folded_bias(o, self.spec.input_zero + self.spec.flip()));
+        for o in &lanes {
+            let bias = o.map_or(0, |o| {
+                let shifts = plan.groups.iter().flat_map(|group| [0, 1].map(|half| self.shift(o, group, half)));
+                let bias = self.spec.folded_bias(o, self.spec.input_zero + self.spec.flip());
+                shifts.fold(bias, i32::wrapping_sub)
+            });
             bytes.extend_from_slice(&bias.to_le_bytes());
         }
-        let counts = (1..=LARGEST).rev().map(|size| plan.count(size)).chain([plan.exact.len()]);
         let header = bytes.len();
-        counts.for_each(|count| bytes.extend_from_slice(&(count as i32).to_le_bytes()));
+        let counts = (1..=LARGEST).rev().map(|size| plan.count(size) as i32);
+        counts.for_each(|count| bytes.extend_from_slice(&count.to_le_bytes()));
         bytes.resize(header + HEADER, 0);
         for group in &plan.groups {
             self.pack_offsets(group, &mut bytes);
-            for &q in group {
-                for &lane in &lanes {
-                    bytes.extend((0..QUAD).map(|i| valid(lane).map_or(0, |o| self.weight(o, q, i)) as i8 as u8));
+            if self.shifted {
+                for o in &lanes {
+                    let shifts = [0, 1].map(|half| o.map_or(0, |o| self.shift(o, group, half)) as i16);
+                    shifts.iter().for_each(|shift| bytes.extend_from_slice(&shift.to_le_bytes()));
                 }
             }
-        }
-        for &q in &plan.exact {
-            self.pack_offsets(&[q], &mut bytes);
-            for pair in [0, 2] {
-                for &lane in &lanes {
-                    for i in [pair, pair + 1] {
-                        let w = valid(lane).map_or(0, |o| self.weight(o, q, i)) as i16;
-                        bytes.extend_from_slice(&w.to_le_bytes());
-                    }
+            for &element in group {
+                for o in &lanes {
+                    let pairs = [0, 1].map(|half| o.map_or([0; 2], |o| self.part(o, element, half)));
+                    bytes.extend(pairs.as_flattened().iter().map(|&w| w as i8 as u8));
                 }
             }
         }
         bytes
     }
 
-    fn pack_offsets(&self, group: &[usize], bytes: &mut Vec<u8>) {
+    fn pack_offsets(&self, group: &[Element], bytes: &mut Vec<u8>) {
         let end = bytes.len() + OFFSETS;
-        group.iter().for_each(|&q| bytes.extend_from_slice(&(self.offset(q) as i32).to_le_bytes()));
+        group.iter().for_each(|e| bytes.extend_from_slice(&(self.offset(e.quad) as i32).to_le_bytes()));
         bytes.resize(end, 0);
     }
 
@@ -199,12 +262,12 @@ impl<'s> Grouped<'s> {
 
 /// What a panel costs, for a register of channels.
 struct Costs {
-    /// A quad of a group.
-    quad: f64,
-    /// A group, beyond its quads.
+    /// An element of a group.
+    element: f64,
+    /// A group, beyond its elements.
     group: f64,
-    /// A quad that is widened before it is multiplied.
-    widened: f64,
+    /// A group with shifts, beyond that.
+    shift: f64,
     /// A quad in the exact tile.
     exact: f64,
 }
@@ -212,23 +275,23 @@ struct Costs {
 impl Costs {
     fn of(width: Width) -> Costs {
         match width {
-            // Instructions: a product and an addition per quad, widening and addition per group; in the exact tile two
+            // Instructions: a product and an addition per element, widening and addition per group; in the exact tile two
             // products, two additions, its share of widening and broadcasting.
-            Width::V128 => Costs { quad: 2.0, group: 1.0, widened: 5.5, exact: 4.6 },
-            // Products: whatever else there is runs beside them, most of what widens excepted.
-            Width::V256 => Costs { quad: 1.0, group: 1.0, widened: 2.6, exact: 2.0 },
+            Width::V128 => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
+            // Products: whatever else there is runs beside them.
+            Width::V256 => Costs { element: 1.0, group: 1.0, shift: 0.1, exact: 2.0 },
         }
     }
 
     fn plan(&self, plan: &Plan) -> f64 {
-        let groups: f64 = plan.groups.iter().map(|g| self.quad * g.len() as f64 + self.group).sum();
-        groups + self.widened * plan.exact.len() as f64
+        let group = self.group + if plan.shifted { self.shift } else { 0.0 };
+        plan.groups.iter().map(|g| self.element * g.len() as f64 + group).sum()
     }
 }
 
 impl Core for Grouped<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        if panel.far.is_some() { APART_PIXELS } else { pixels_for(Unit::Pair, panel, false) }
+        if panel.far.is_some() { APART_ACCUMULATORS / panel.vectors() } else { pixels_for(Unit::Pair, panel, false) }
     }
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
@@ -237,25 +300,24 @@ impl Core for Grouped<'_> {
         let mut state = biases(b, panel, pixels, w);
         let header = w.plus((vectors * panel.register()) as i64);
         let w = header.plus(HEADER as i64);
-        let ones = b.splat_i16(1);
+        let sharing = sharing(panel);
+        // Pixels that share weights leave no register for it.
+        let ones = (sharing == 1).then(|| b.splat_i16(1));
+        let places: Vec<_> = pixels.places().collect();
         state.push(w.at);
-        for size in (0..=LARGEST).rev().filter(|&size| self.most[size] > 0) {
+        for size in (1..=LARGEST).rev().filter(|&size| self.most[size] > 0) {
             let trip = self.trip(b, header, size);
-            let quads = size.max(1);
             let bytes = self.group_bytes(panel, size) as i64;
             state = b.loop_carried(trip, 1, &state, |b, _, carried| {
                 let (at, mut acc) = (carried[carried.len() - 1], carried[..carried.len() - 1].to_vec());
                 let w = Cursor { at, ..w };
-                let x = self.windows(b, x, w, quads);
+                let x = self.windows(b, x, w, size);
                 let w = w.plus(OFFSETS as i64);
-                for (place, acc) in pixels.places().zip(acc.chunks_mut(vectors)) {
-                    let x: Vec<Cursor> = x.iter().map(|x| x.pixel(place, step)).collect();
-                    let weights = |v: usize| w.plus((v * panel.register()) as i64);
-                    if size == 0 {
-                        self.widened(b, acc, x[0], &weights);
-                    } else {
-                        self.summed(b, acc, &x, &weights, ones);
-                    }
+                let registers = |v: usize| w.plus((v * panel.register()) as i64);
+                for (places, acc) in places.chunks(sharing).zip(acc.chunks_mut(sharing * vectors)) {
+                    let x: Vec<Vec<Cursor>> =
+                        x.iter().map(|x| places.iter().map(|&place| x.pixel(place, step)).collect()).collect();
+                    self.summed(b, acc, ones, &x, &registers);
                 }
                 acc.push(b.add(at, bytes));
                 acc
@@ -267,51 +329,40 @@ impl Core for Grouped<'_> {
 }
 
 impl Grouped<'_> {
-    /// Adds the quads at `x`, summed in 16 bits, to the accumulators of one register of pixels.
+    /// Adds a group, summed in 16 bits, to the accumulators of a few registers of pixels. `x` says for each quad where the
+    /// codes of these pixels are, `registers` where the shifts and weights are; `ones` is a register of ones, if one is held.
     fn summed(
         &self,
         b: &mut KernelBuilder,
         acc: &mut [Value],
-        x: &[Cursor],
-        weights: &dyn Fn(usize) -> Cursor,
-        ones: Value,
+        ones: Option<Value>,
+        x: &[Vec<Cursor>],
+        registers: &dyn Fn(usize) -> Cursor,
     ) {
-        let mut sums: Vec<Value> = Vec::new();
+        let vectors = acc.len() / x[0].len();
+        let mut sums: Vec<Option<Value>> = vec![None; acc.len()];
         for (q, x) in x.iter().enumerate() {
-            let codes = b.broadcast32(Lane::I8, x.addr());
-            let codes = flipped(b, self.spec.input.elem, codes);
-            for v in 0..acc.len() {
-                let weights = b.load(Lane::I8, VL, weights(q * acc.len() + v).addr());
-                let products = b.binary(BinOp::MaddUbs, codes, weights);
-                if q == 0 {
-                    sums.push(products);
-                } else {
-                    sums[v] = b.binary(BinOp::Add, sums[v], products);
+            let codes: Vec<Value> = x
+                .iter()
+                .map(|x| {
+                    let codes = b.broadcast32(Lane::I8, x.addr());
+                    flipped(b, self.spec.input.elem, codes)
+                })
+                .collect();
+            for v in 0..vectors {
+                let weights = registers((q + usize::from(self.shifted)) * vectors + v);
+                let weights = b.load(Lane::I8, VL, weights.addr());
+                let shift = (self.shifted && q == 0).then(|| b.load(Lane::I16, VL, registers(v).addr()));
+                for (&codes, sums) in codes.iter().zip(sums.chunks_mut(vectors)) {
+                    let products = b.binary(BinOp::MaddUbs, codes, weights);
+                    let sum = sums[v].or(shift);
+                    sums[v] = Some(sum.map_or(products, |sum| b.binary(BinOp::Add, products, sum)));
                 }
             }
         }
-        for (acc, sum) in acc.iter_mut().zip(sums) {
+        let ones = ones.unwrap_or_else(|| b.splat_i16(1));
+        for (acc, sum) in acc.iter_mut().zip(sums.into_iter().flatten()) {
             *acc = b.madd16_acc(*acc, sum, ones);
-        }
-    }
-
-    /// Adds one quad, widened before it is multiplied.
-    fn widened(&self, b: &mut KernelBuilder, acc: &mut [Value], x: Cursor, weights: &dyn Fn(usize) -> Cursor) {
-        // The rest of the register does not matter: repeating the quad takes one instruction where registers are wide.
-        let codes = match b.width() {
-            Width::V128 => b.load(Lane::I8, QUAD, x.addr()),
-            Width::V256 => b.broadcast32(Lane::I8, x.addr()),
-        };
-        let codes = flipped(b, self.spec.input.elem, codes);
-        let codes = b.unary(UnOp::WidenLowU, codes);
-        let codes = b.unary(UnOp::Bitcast(Lane::I32), codes);
-        for pair in 0..2 {
-            let two = b.broadcast_lane(codes, pair);
-            let two = b.unary(UnOp::Bitcast(Lane::I16), two);
-            for v in 0..acc.len() {
-                let weights = b.load(Lane::I16, VL, weights(pair as usize * acc.len() + v).addr());
-                acc[v] = b.madd16_acc(acc[v], two, weights);
-            }
         }
     }
 }

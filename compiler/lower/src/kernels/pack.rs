@@ -84,19 +84,29 @@ impl Taps {
     }
 }
 
+/// What the halves of wide registers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halves {
+    /// Channels as long as there are enough for the widest panel, then pixels.
+    ChannelsOrPixels,
+    /// Always channels.
+    Channels,
+    /// Always channels, in panels of half the width.
+    FewChannels,
+}
+
 /// Divides the output channels into panels, as wide as possible; where their constants are is left open.
-///
-/// Where registers are wide, their halves hold channels as long as there are enough, then pixels; staged, always channels.
-pub fn panels(spec: &ConvSpec, width: Width, staged: bool) -> Vec<Panel> {
+pub fn panels(spec: &ConvSpec, width: Width, halves: Halves) -> Vec<Panel> {
     let outputs = spec.group_outputs();
     let mut panels = Vec::new();
     let mut first = 0;
     while first < outputs {
         let left = outputs - first;
-        let far = match staged {
-            true if left > WIDEST / 2 => Some(WIDEST / 2),
-            true => Some(WIDEST / 4),
-            false => {
+        let far = match halves {
+            Halves::Channels if left >= 2 * WIDEST => Some(WIDEST),
+            Halves::Channels | Halves::FewChannels if left > WIDEST / 2 => Some(WIDEST / 2),
+            Halves::Channels | Halves::FewChannels => Some(WIDEST / 4),
+            Halves::ChannelsOrPixels => {
                 // Constants of channels that lie apart begin at multiples of their number.
                 let aligned = spec.group == 1 || outputs.is_multiple_of(2 * WIDEST);
                 (width == Width::V256 && aligned && left >= 2 * WIDEST).then_some(WIDEST)

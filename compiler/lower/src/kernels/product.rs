@@ -3,7 +3,7 @@
 use qcc_kernel::{KernelBuilder, Value, Width};
 
 use super::conv::{ConvSpec, Target};
-use super::pack::{Taps, Unit, pack, panels};
+use super::pack::{Halves, Taps, Unit, pack, panels};
 use super::tile::{Tile, accumulate, pixels_for};
 use super::walk::{self, Core, Cursor, LANES, Panel, Pixels};
 use super::{Generated, grouped};
@@ -23,7 +23,8 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
         return generated;
     }
     let staged = unit == Unit::Pair && is_staged(spec, target.width);
-    let (panels, constants) = pack(spec, &taps, unit, panels(spec, target.width, staged));
+    let halves = if staged { Halves::FewChannels } else { Halves::ChannelsOrPixels };
+    let (panels, constants) = pack(spec, &taps, unit, panels(spec, target.width, halves));
     walk::generate(spec, &Product { spec, taps, unit, staged }, &panels, constants, target.width)
 }
 
