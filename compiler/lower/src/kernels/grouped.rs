@@ -8,13 +8,12 @@ use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
-use super::overflow::{Element, LARGEST, Load, Plan, Shifts, plan};
-use super::pack::{Halves, Taps, Unit, panels};
+use super::grouping::{Grouping, grouping};
+use super::overflow::{Element, LARGEST, Plan};
+use super::pack::{Taps, Unit};
+use super::quads::Quads;
 use super::tile::{biases, flipped, pixels_for};
 use super::walk::{self, Core, Cursor, Panel, Pixels};
-
-/// Codes of a quad.
-const QUAD: usize = 4;
 
 /// Quads of a window from which the loops over groups pay.
 const fn fewest_quads(width: Width) -> usize {
@@ -26,12 +25,6 @@ const fn fewest_quads(width: Width) -> usize {
 
 /// Pixels from which addresses that are data are computed for enough products.
 const FEWEST_PIXELS: usize = 2;
-
-/// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
-const WORTH: f64 = 0.95;
-
-/// How much more panels of half the width cost, for as many sums: codes are loaded once more.
-const NARROW: f64 = 1.03;
 
 /// Accumulators of a tile whose registers hold channels only: with the sums of [`sharing`] pixels, their codes, weights and
 /// products they fill sixteen registers.
@@ -51,22 +44,21 @@ const OFFSETS: usize = 32;
 
 /// The kernel, if sums in 16 bits pay. All weights are signed bytes.
 pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Generated, String>> {
-    let quads = quads(taps);
+    let quads = Quads::of(spec, taps);
     let pixels = spec.output.n * spec.output.h * spec.output.w;
     // Weights of one byte are half as many to read: with wide registers that decides where they are used once.
     let fewest = if width == Width::V256 { 1 } else { FEWEST_PIXELS };
     if quads.len() < fewest_quads(width) || pixels < fewest {
         return None;
     }
-    let grouped = Grouped { spec, taps, quads, shifted: false, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
-    grouped.generate(width)
+    let grouping = grouping(&quads, width)?;
+    let grouped = Grouped { spec, quads, shifted: false, most: [0; LARGEST + 1], least: [0; LARGEST + 1] };
+    Some(grouped.generate(grouping, width))
 }
 
 struct Grouped<'s> {
     spec: &'s ConvSpec,
-    taps: &'s Taps,
-    /// Outer and inner run and first byte in the run of each quad.
-    quads: Vec<(usize, usize, usize)>,
+    quads: Quads<'s>,
     /// Whether groups have shifts.
     shifted: bool,
     /// The most and the least groups of each size in a panel.
@@ -74,31 +66,9 @@ struct Grouped<'s> {
     least: [usize; LARGEST + 1],
 }
 
-/// Panels with the plans of each, and what they cost.
-struct Planned {
-    panels: Vec<Panel>,
-    plans: Vec<Vec<Plan>>,
-    cost: f64,
-}
-
-fn quads(taps: &Taps) -> Vec<(usize, usize, usize)> {
-    let runs = (0..taps.outer).flat_map(|outer| (0..taps.inner).map(move |inner| (outer, inner)));
-    runs.flat_map(|(outer, inner)| (0..taps.run).step_by(QUAD).map(move |k| (outer, inner, k))).collect()
-}
-
-impl<'s> Grouped<'s> {
-    fn generate(mut self, width: Width) -> Option<Result<Generated, String>> {
-        // With registers of channels only, one broadcast is one load. The fewer channels, the more quads fit a group.
-        let halves: &[Halves] = match (width, self.spec.group) {
-            (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels],
-            _ => &[Halves::ChannelsOrPixels],
-        };
-        let planned = halves.iter().map(|&halves| self.planned(width, halves));
-        let Planned { mut panels, plans, cost } = planned.min_by(|a, b| a.cost.total_cmp(&b.cost))?;
-        let registers: f64 = panels.iter().map(|p| (p.repeat * p.vectors()) as f64).sum();
-        if cost > WORTH * Costs::of(width).exact * self.quads.len() as f64 * registers {
-            return None;
-        }
+impl Grouped<'_> {
+    fn generate(mut self, grouping: Grouping, width: Width) -> Result<Generated, String> {
+        let Grouping { mut panels, plans, .. } = grouping;
         let all = || plans.iter().flatten();
         self.shifted = all().any(|plan| plan.shifted);
         for size in 1..=LARGEST {
@@ -122,23 +92,7 @@ impl<'s> Grouped<'s> {
         // Counts are data, so the verifier takes every panel to have the most groups of every size.
         let farthest = panels.iter().map(|p| p.offset + (p.repeat.max(1) - 1) * p.stride + self.most_bytes(p)).max();
         bytes.resize(bytes.len().max(farthest.unwrap_or(0)), 0);
-        Some(walk::generate(self.spec, &self, &panels, bytes, width))
-    }
-
-    /// Panels of a kind and the plans for them.
-    fn planned(&self, width: Width, halves: Halves) -> Planned {
-        let panels = panels(self.spec, width, halves);
-        let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
-        let plan = |panel: &Panel, i| self.plan(panel, panel.first + i * panel.channel_step, shifts);
-        let plans: Vec<Vec<Plan>> =
-            panels.iter().map(|panel| (0..panel.repeat).map(|i| plan(panel, i)).collect()).collect();
-        let costs = Costs::of(width);
-        let each = panels.iter().zip(&plans).map(|(panel, plans)| {
-            let cost: f64 = plans.iter().map(|plan| costs.plan(plan)).sum();
-            cost * panel.vectors() as f64
-        });
-        let cost = each.sum::<f64>() * if halves == Halves::FewChannels { NARROW } else { 1.0 };
-        Planned { panels, plans, cost }
+        walk::generate(self.spec, &self, &panels, bytes, width)
     }
 
     /// Bytes of the registers of one element of a panel.
@@ -157,49 +111,13 @@ impl<'s> Grouped<'s> {
         self.element_bytes(panel) + HEADER + groups
     }
 
-    /// The highest code that windows hold, which may be padding: a zero point that the range of the codes need not contain.
-    fn highest(&self) -> i32 {
-        self.spec.input_range.1.max(self.spec.input_zero) + self.spec.flip()
-    }
-
-    /// The weights of the 16-bit sum of output channel `o` and half `half` of a quad.
-    fn pair(&self, o: usize, quad: usize, half: usize) -> [i32; 2] {
-        [self.weight(o, quad, 2 * half), self.weight(o, quad, 2 * half + 1)]
-    }
-
-    /// The same for an element.
-    fn part(&self, o: usize, element: Element, half: usize) -> [i32; 2] {
-        element.part.of(self.pair(o, element.quad, half), self.highest())
-    }
-
-    /// What is added to the sum of a group.
-    fn shift(&self, o: usize, group: &[Element], half: usize) -> i32 {
-        let load = group.iter().fold(Load::default(), |load, &e| load.and(Load::of(self.part(o, e, half))));
-        load.shift(self.highest()).expect("this is a bug in qcc: the sum of a group fits 16 bits")
-    }
-
-    fn weight(&self, o: usize, quad: usize, i: usize) -> i32 {
-        let (outer, inner, k) = self.quads[quad];
-        match self.taps.tap(outer, inner, k + i) {
-            Some([row, column, c]) => self.spec.weight(o, c, row, column),
-            None => 0,
-        }
-    }
-
-    fn plan(&self, panel: &Panel, first: usize, shifts: Shifts) -> Plan {
-        let weights: Vec<Vec<[i32; 2]>> = (0..self.quads.len())
-            .map(|q| (first..first + panel.channels).flat_map(|o| [0, 1].map(|half| self.pair(o, q, half))).collect())
-            .collect();
-        plan(&weights, self.highest(), shifts)
-    }
-
     fn pack(&self, panel: &Panel, first: usize, plan: &Plan) -> Vec<u8> {
         let lanes: Vec<Option<usize>> =
             panel.lanes().map(|lane| (lane < panel.channels).then_some(first + lane)).collect();
         let mut bytes = Vec::new();
         for o in &lanes {
             let bias = o.map_or(0, |o| {
-                let shifts = plan.groups.iter().flat_map(|group| [0, 1].map(|half| self.shift(o, group, half)));
+                let shifts = plan.groups.iter().flat_map(|group| [0, 1].map(|half| self.quads.shift(o, group, half)));
                 let bias = self.spec.folded_bias(o, self.spec.input_zero + self.spec.flip());
                 shifts.fold(bias, i32::wrapping_sub)
             });
@@ -213,13 +131,13 @@ impl<'s> Grouped<'s> {
             self.pack_offsets(group, &mut bytes);
             if self.shifted {
                 for o in &lanes {
-                    let shifts = [0, 1].map(|half| o.map_or(0, |o| self.shift(o, group, half)) as i16);
+                    let shifts = [0, 1].map(|half| o.map_or(0, |o| self.quads.shift(o, group, half)) as i16);
                     shifts.iter().for_each(|shift| bytes.extend_from_slice(&shift.to_le_bytes()));
                 }
             }
             for &element in group {
                 for o in &lanes {
-                    let pairs = [0, 1].map(|half| o.map_or([0; 2], |o| self.part(o, element, half)));
+                    let pairs = [0, 1].map(|half| o.map_or([0; 2], |o| self.quads.part(o, element, half)));
                     bytes.extend(pairs.as_flattened().iter().map(|&w| w as i8 as u8));
                 }
             }
@@ -229,14 +147,8 @@ impl<'s> Grouped<'s> {
 
     fn pack_offsets(&self, group: &[Element], bytes: &mut Vec<u8>) {
         let end = bytes.len() + OFFSETS;
-        group.iter().for_each(|e| bytes.extend_from_slice(&(self.offset(e.quad) as i32).to_le_bytes()));
+        group.iter().for_each(|e| bytes.extend_from_slice(&(self.quads.offset(e.quad) as i32).to_le_bytes()));
         bytes.resize(end, 0);
-    }
-
-    /// Byte offset of a quad in the window.
-    fn offset(&self, quad: usize) -> i64 {
-        let (outer, inner, k) = self.quads[quad];
-        outer as i64 * self.taps.outer_step + inner as i64 * self.taps.inner_step + k as i64
     }
 
     fn trip(&self, b: &mut KernelBuilder, header: Cursor, size: usize) -> Trip {
@@ -250,42 +162,13 @@ impl<'s> Grouped<'s> {
 
     /// The windows of the quads of a group, whose offsets are at `w`.
     fn windows(&self, b: &mut KernelBuilder, x: Cursor, w: Cursor, size: usize) -> Vec<Cursor> {
-        let farthest = (0..self.quads.len()).map(|q| self.offset(q)).max().unwrap_or(0);
+        let farthest = self.quads.farthest();
         (0..size)
             .map(|i| {
                 let offset = b.index_load(w.plus(4 * i as i64).addr().low(), 4, 0, farthest);
                 x.moved(b, offset)
             })
             .collect()
-    }
-}
-
-/// What a panel costs, for a register of channels.
-struct Costs {
-    /// An element of a group.
-    element: f64,
-    /// A group, beyond its elements.
-    group: f64,
-    /// A group with shifts, beyond that.
-    shift: f64,
-    /// A quad in the exact tile.
-    exact: f64,
-}
-
-impl Costs {
-    fn of(width: Width) -> Costs {
-        match width {
-            // Instructions: a product and an addition per element, widening and addition per group; in the exact tile two
-            // products, two additions, its share of widening and broadcasting.
-            Width::V128 => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
-            // Products: whatever else there is runs beside them.
-            Width::V256 => Costs { element: 1.0, group: 1.0, shift: 0.1, exact: 2.0 },
-        }
-    }
-
-    fn plan(&self, plan: &Plan) -> f64 {
-        let group = self.group + if plan.shifted { self.shift } else { 0.0 };
-        plan.groups.iter().map(|g| self.element * g.len() as f64 + group).sum()
     }
 }
 

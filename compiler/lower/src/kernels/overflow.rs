@@ -135,17 +135,26 @@ impl Plan {
     }
 }
 
-/// Groups quads. `weights[q]` holds the weights of each 16-bit sum of quad `q`; codes are in `0..=highest`.
+/// How many elements quads are multiplied as. `weights[q]` holds the weights of each 16-bit sum of quad `q`; codes are in
+/// `0..=highest`.
+pub fn elements(weights: &[Vec<[i32; 2]>], highest: i32) -> usize {
+    weights.iter().map(|sums| if is_whole(sums, highest) { 1 } else { 2 }).sum()
+}
+
+fn is_whole(sums: &[[i32; 2]], highest: i32) -> bool {
+    sums.iter().all(|&w| Load::of(w).fits(highest, Shifts::None))
+}
+
+/// Groups quads, given as for [`elements`].
 pub fn plan(weights: &[Vec<[i32; 2]>], highest: i32, shifts: Shifts) -> Plan {
     let mut elements: Vec<(Element, Vec<Load>)> = Vec::new();
     for (quad, sums) in weights.iter().enumerate() {
-        let loads = |part: Part| -> Vec<Load> { sums.iter().map(|&w| Load::of(part.of(w, highest))).collect() };
-        let whole = loads(Part::Whole);
-        if whole.iter().all(|s| s.fits(highest, Shifts::None)) {
-            elements.push((Element { quad, part: Part::Whole }, whole));
-        } else {
-            elements.extend([Part::First, Part::Rest].map(|part| (Element { quad, part }, loads(part))));
-        }
+        let parts: &[Part] = if is_whole(sums, highest) { &[Part::Whole] } else { &[Part::First, Part::Rest] };
+        elements.extend(
+            parts
+                .iter()
+                .map(|&part| (Element { quad, part }, sums.iter().map(|&w| Load::of(part.of(w, highest))).collect())),
+        );
     }
     let size = |sums: &[Load]| sums.iter().map(|s| s.size(shifts)).max().unwrap_or(0);
     elements.sort_by_cached_key(|(element, sums)| (std::cmp::Reverse(size(sums)), element.quad));

@@ -1,0 +1,115 @@
+//! Which panels of output channels sums in 16 bits are planned for, and whether they pay.
+
+use qcc_kernel::Width;
+
+use super::overflow::{LARGEST, Plan, Shifts, elements, plan};
+use super::pack::{Halves, panels};
+use super::quads::Quads;
+use super::walk::Panel;
+
+/// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
+const WORTH: f64 = 0.95;
+
+/// The share of the exact tile's cost from which narrower panels are not planned, since they could not gain much.
+const GOOD: f64 = 0.7;
+
+/// How much more panels of half the width cost, for as many sums: codes are loaded once more.
+const NARROW: f64 = 1.03;
+
+/// Panels with the plans of each, and what they cost as a share of what the exact tile does.
+pub struct Grouping {
+    /// The panels; where their constants are is open.
+    pub panels: Vec<Panel>,
+    /// For each of the panels, a plan for every repetition.
+    pub plans: Vec<Vec<Plan>>,
+    cost: f64,
+}
+
+/// The best panels and plans, if they pay.
+pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
+    // With registers of channels only, one broadcast is one load. The fewer channels, the more quads fit a group.
+    let halves: &[Halves] = match (width, quads.spec.group) {
+        (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels],
+        _ => &[Halves::ChannelsOrPixels],
+    };
+    let mut best: Option<Grouping> = None;
+    for &halves in halves {
+        let most = best.as_ref().map_or(WORTH, |best| best.cost);
+        if most > GOOD
+            && let Some(better) = of_panels(quads, width, halves, most)
+        {
+            best = Some(better);
+        }
+    }
+    best
+}
+
+/// Panels of a kind and the plans for them, unless they cost more than `most`.
+fn of_panels(quads: &Quads<'_>, width: Width, halves: Halves, most: f64) -> Option<Grouping> {
+    let panels = panels(quads.spec, width, halves);
+    let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
+    let costs = Costs::of(width);
+    let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
+    let narrow = if halves == Halves::FewChannels { NARROW } else { 1.0 };
+    let exact = costs.exact * (quads.len() * registers) as f64 / narrow;
+    // What the best groups would cost is known before they are looked for.
+    let mut least = 0.0;
+    for panel in &panels {
+        for weights in weights(quads, panel) {
+            let elements = elements(&weights, quads.highest()) as f64;
+            least += elements * (costs.element + costs.group / LARGEST as f64) * panel.vectors() as f64;
+        }
+    }
+    if least > most * exact {
+        return None;
+    }
+    let mut cost = 0.0;
+    let mut plans = Vec::new();
+    for panel in &panels {
+        let all: Vec<Plan> = weights(quads, panel).map(|weights| plan(&weights, quads.highest(), shifts)).collect();
+        cost += all.iter().map(|plan| costs.plan(plan)).sum::<f64>() * panel.vectors() as f64;
+        plans.push(all);
+    }
+    let cost = cost / exact;
+    (cost <= most).then_some(Grouping { panels, plans, cost })
+}
+
+/// For each repetition of a panel, the weights of the sums of every quad.
+fn weights(quads: &Quads<'_>, panel: &Panel) -> impl Iterator<Item = Vec<Vec<[i32; 2]>>> {
+    (0..panel.repeat).map(move |i| {
+        let first = panel.first + i * panel.channel_step;
+        let sums = |q: usize| -> Vec<[i32; 2]> {
+            (first..first + panel.channels).flat_map(|o| [0, 1].map(|half| quads.pair(o, q, half))).collect()
+        };
+        (0..quads.len()).map(sums).collect()
+    })
+}
+
+/// What a panel costs, for a register of channels.
+struct Costs {
+    /// An element of a group.
+    element: f64,
+    /// A group, beyond its elements.
+    group: f64,
+    /// A group with shifts, beyond that.
+    shift: f64,
+    /// A quad in the exact tile.
+    exact: f64,
+}
+
+impl Costs {
+    fn of(width: Width) -> Costs {
+        match width {
+            // Instructions: a product and an addition per element, widening and addition per group; in the exact tile two
+            // products, two additions, its share of widening and broadcasting.
+            Width::V128 => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
+            // Products: whatever else there is runs beside them.
+            Width::V256 => Costs { element: 1.0, group: 1.0, shift: 0.1, exact: 2.0 },
+        }
+    }
+
+    fn plan(&self, plan: &Plan) -> f64 {
+        let group = self.group + if plan.shifted { self.shift } else { 0.0 };
+        plan.groups.iter().map(|g| self.element * g.len() as f64 + group).sum()
+    }
+}
