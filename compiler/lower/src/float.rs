@@ -96,7 +96,11 @@ impl Walk<'_, '_> {
         let (m, k) = (n * output[0] * output[1], kh * kw * group_channels);
         let filters_of_group = filters / group;
         let source = self.dense(x).0;
-        let direct = group == 1 && [kh, kw] == [1, 1] && strides == [1, 1] && [top, left, bottom, right] == [0; 4];
+        let whole = group == 1 && [top, left, bottom, right] == [0; 4];
+        // Windows of a single row lie in the input one behind the other, a stride apart.
+        let in_a_row = n * output[0] == 1 && kh == 1 && dilations[1] == 1;
+        let direct = whole && ([kh, kw] == [1, 1] && strides == [1, 1] || in_a_row);
+        let pitch = if direct && in_a_row { strides[1] * c } else { k };
         let macs = self.macs(core, id);
         for g in 0..group {
             let packed = packed_weights(&weights, g, group);
@@ -115,7 +119,7 @@ impl Walk<'_, '_> {
                 m,
                 n: filters_of_group,
                 k,
-                a: Matrix { buffer: source, offset: 0, row: k, column: 1, batch: 0 },
+                a: Matrix { buffer: source, offset: 0, row: pitch, column: 1, batch: 0 },
                 b: Matrix { buffer: b, offset: 0, row: filters_of_group, column: 1, batch: 0 },
                 c: Matrix { buffer: acc, offset: g * filters_of_group, row: filters, column: 1, batch: 0 },
                 im2col,

@@ -78,6 +78,30 @@ pub struct Search<'a> {
     pub runtime: &'a Runtime<'a>,
 }
 
+/// What a search found.
+pub struct Outcome {
+    /// How every layer computes.
+    pub precisions: Vec<Precision>,
+    /// The measured loss.
+    pub loss: Loss,
+    /// Measured noise over the predicted one.
+    pub scale: f64,
+}
+
+/// A point of the curve of time over error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Signal over noise that is expected (dB).
+    pub sqnr_db: f64,
+    /// Time that is expected (ns).
+    pub cost_ns: f64,
+    /// Layers on integers.
+    pub integer: usize,
+}
+
+/// Budgets of the curve (dB).
+const CURVE: [f64; 9] = [10.0, 14.0, 18.0, 22.0, 26.0, 30.0, 35.0, 40.0, 50.0];
+
 /// Precisions that were measured.
 struct Candidate {
     precisions: Vec<Precision>,
@@ -93,12 +117,7 @@ impl Search<'_> {
     ///
     /// # Errors
     /// Samples that cannot be run.
-    pub fn run(
-        &self,
-        calibration: &mut Calibration,
-        start: &[Precision],
-        now: Loss,
-    ) -> Result<(Vec<Precision>, Loss), Failure> {
+    pub fn run(&self, calibration: &mut Calibration, start: &[Precision], now: Loss) -> Result<Outcome, Failure> {
         let mut best = None;
         if self.budget.holds(now) {
             let (precisions, biases) = (start.to_vec(), calibration.biases.clone());
@@ -125,12 +144,25 @@ impl Search<'_> {
         }
         if let Some(Candidate { precisions, biases, loss, .. }) = best {
             calibration.biases = biases;
-            return Ok((precisions, loss));
+            return Ok(Outcome { precisions, loss, scale });
         }
         calibration.biases = before;
         let precisions: Vec<Precision> = self.allowed.iter().map(|allowed| allowed[0]).collect();
         let loss = self.loss(calibration, &precisions)?;
-        Ok((precisions, loss))
+        Ok(Outcome { precisions, loss, scale })
+    }
+
+    /// The fastest that is expected within each of some budgets (dB), by a prediction that was found wrong by `scale`.
+    ///
+    /// # Errors
+    /// A graph that cannot be chosen.
+    pub fn curve(&self, scale: f64) -> Result<Vec<Point>, Failure> {
+        let point = |db: f64| {
+            let chosen = self.chooser.within(10f64.powf(-db / 10.0) / scale)?;
+            let integer = chosen.precisions.iter().filter(|p| p.is_integer()).count();
+            Ok(Point { sqnr_db: -10.0 * (chosen.noise * scale).log10(), cost_ns: chosen.cost_ns, integer })
+        };
+        CURVE.map(point).into_iter().collect()
     }
 
     fn predicted(&self, precisions: &[Precision]) -> f64 {

@@ -4,6 +4,7 @@ pub mod arrays;
 pub mod batch;
 pub mod budget;
 pub mod corpus;
+mod curve;
 pub mod cut;
 pub mod defined;
 pub mod diff;

@@ -1,7 +1,7 @@
 //! From a float model and samples to the same model with quantized values.
 
 use crate::batch;
-use crate::budget::{Budget, Search};
+use crate::budget::{Budget, Point, Search};
 use crate::failure::Failure;
 use crate::model::Model;
 use crate::pipeline;
@@ -31,6 +31,8 @@ pub struct Options {
     pub weight_bits: Option<u8>,
     /// The CPU that the program is for.
     pub target: Target,
+    /// Whether time over error is predicted for other budgets, too.
+    pub curve: bool,
     /// The least share of samples whose decisions are those of the float model.
     pub min_agreement: Option<f64>,
     /// The least signal over noise (dB) at the outputs; layers stay floats until it is reached. `None` is
@@ -64,6 +66,8 @@ pub struct Quantized {
     pub steps: Vec<(&'static str, Loss)>,
     /// What each layer costs, if it was measured.
     pub sensitivities: Vec<Sensitivity>,
+    /// Time over error at other budgets, if it was asked for.
+    pub curve: Vec<Point>,
 }
 
 impl Quantized {
@@ -128,6 +132,7 @@ pub fn quantize<A: Into<batch::Array>>(
     let mut loss = expected.loss(&graph, &samples, &runtime)?;
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
+    let mut curve = Vec::new();
     if options.effort >= Effort::Corrected {
         (watch.stage)("equalising channels", held_out.len());
         calibration.smooth(&precisions, &expected, &mut loss, &samples, &runtime)?;
@@ -160,7 +165,11 @@ pub fn quantize<A: Into<batch::Array>>(
             others: &others,
             runtime: &runtime,
         };
-        (precisions, loss) = search.run(&mut calibration, &precisions, loss)?;
+        let found = search.run(&mut calibration, &precisions, loss)?;
+        if options.curve {
+            curve = search.curve(found.scale)?;
+        }
+        (precisions, loss) = (found.precisions, found.loss);
         steps.push(("precisions", loss));
     }
     if steps.last().is_some_and(|(step, _)| *step != "precisions") {
@@ -168,7 +177,7 @@ pub fn quantize<A: Into<batch::Array>>(
     }
     let plan = calibration.plan(&precisions);
     let graph = qcc_quantize::insert(&float, &plan, &[]);
-    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities })
+    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities, curve })
 }
 
 /// What every layer may compute on.

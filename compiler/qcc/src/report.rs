@@ -1,5 +1,6 @@
 //! What quantization decided, as one page for a browser: nothing is loaded from elsewhere.
 
+use crate::curve;
 use crate::quantize::Quantized;
 use qcc_quantize::{Choice, Histogram, LayerError, Precision};
 use std::fmt::Write;
@@ -28,6 +29,7 @@ pub fn page(quantized: &Quantized, errors: &[LayerError]) -> String {
          <h1>{name} quantized</h1>\n"
     );
     summary(&mut out, quantized);
+    curve::plot(&mut out, quantized);
     layers(&mut out, quantized, errors);
     values(&mut out, quantized);
     out.push_str("</html>\n");
@@ -67,12 +69,12 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
     out.push_str(
         "<h2>Layers</h2>\n<p>Signal over noise of each layer's result: <i>alone</i>, computed from the float model's values, and \
          <i>here</i>, with the layers in front of it quantized. <i>Outputs alone</i>: of the model's outputs, with only this layer \
-         quantized, where it was measured.</p>\n",
+         quantized, where it was measured, and the same with weights of 7 bits.</p>\n",
     );
     chart(out, errors);
     out.push_str(
         "<table><tr><th>layer</th><th>kind</th><th>MMAC</th><th>runs on</th><th>alone</th><th>here</th><th>cosine</th>\
-         <th>clipped</th><th>outputs alone</th></tr>\n",
+         <th>clipped</th><th>outputs alone</th><th>with 7 bits</th></tr>\n",
     );
     for (i, (layer, choice)) in quantized.plan.layers.iter().zip(&quantized.plan.choices).enumerate() {
         let error = errors.iter().find(|e| e.layer == i);
@@ -81,6 +83,7 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
         };
         let sensitivity = quantized.sensitivities.get(i).filter(|s| s.int8 > 0.0);
         let alone = sensitivity.map(|s| -10.0 * s.int8.log10());
+        let seven = sensitivity.map(|s| -10.0 * s.int7.log10());
         let runs_on = match choice {
             Choice::Integer(Precision::Int7, _) => "integers, weights of 7 bits",
             Choice::Integer(..) => "8-bit integers",
@@ -89,7 +92,7 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
         let _ = writeln!(
             out,
             "<tr><td title=\"{0}\">{0}</td><td>{1}</td><td>{2:.2}</td><td>{runs_on}</td><td>{3}</td><td>{4}</td><td>{5}</td><td>{6}</td>\
-             <td>{7}</td></tr>",
+             <td>{7}</td><td>{8}</td></tr>",
             escaped(&layer.name),
             layer.op,
             quantized.calibration.layers[i].macs(&quantized.calibration.graph) as f64 / 1e6,
@@ -97,7 +100,8 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
             number(error.map(|e| e.whole.sqnr_db()), 1, " dB"),
             number(error.map(|e| e.whole.cosine()), 5, ""),
             number(error.map(|e| 100.0 * e.clipped), 3, " %"),
-            number(alone, 1, " dB")
+            number(alone, 1, " dB"),
+            number(seven, 1, " dB")
         );
     }
     out.push_str("</table>\n");

@@ -274,7 +274,7 @@ fn a_model_with_an_operator_of_its_own_is_quantized() {
     let message = fails(3, &["quantize", &model, "--calibrate", &samples, "-o", &quantized]);
     assert!(message.contains("SoftRelu") && message.contains("acme.vision"), "{message}");
 
-    let options = ["--rules", &rules, "--calibrate", &samples];
+    let options = ["--rules", &rules, "--calibrate", &samples, "-O1"];
     let printed = succeeds(&[&["quantize", &model, "-o", &quantized], &options[..]].concat());
     assert!(printed.contains("quantized 2 of 2 layers"), "{printed}");
     // What was written needs no definition any more.

@@ -103,23 +103,44 @@ fn gather(w: &Im2Col, input: &[f32], rows: Range<usize>, out: &mut [f32]) {
     let [_, height, width, pitch] = w.input;
     let [first, channels] = w.channels;
     let [out_height, out_width] = w.output;
-    if channels == 0 {
+    let across = w.kernel[1] * channels;
+    if across == 0 {
         return;
     }
-    let mut taps = out.chunks_exact_mut(channels);
+    // Where a window's columns are neighbours and all channels are read, a row of the window is one run of the input.
+    let one_run = w.dilations[1] == 1 && channels == pitch;
+    let mut lines = out.chunks_exact_mut(across);
     for pixel in rows {
         let (image, y, x) = (pixel / (out_height * out_width), pixel / out_width % out_height, pixel % out_width);
         for ky in 0..w.kernel[0] {
+            let Some(line) = lines.next() else { return };
             let at_y = (y * w.strides[0] + ky * w.dilations[0]).checked_sub(w.pads[0]).filter(|&v| v < height);
-            for kx in 0..w.kernel[1] {
-                let Some(tap) = taps.next() else { return };
-                let at_x = (x * w.strides[1] + kx * w.dilations[1]).checked_sub(w.pads[1]).filter(|&v| v < width);
-                match (at_y, at_x) {
-                    (Some(at_y), Some(at_x)) => {
-                        let at = ((image * height + at_y) * width + at_x) * pitch + first;
+            let Some(at_y) = at_y else {
+                line.fill(0.0);
+                continue;
+            };
+            let row = (image * height + at_y) * width;
+            let left = x * w.strides[1];
+            if one_run {
+                // Columns `from..to` of the window are inside.
+                let from = w.pads[1].saturating_sub(left).min(w.kernel[1]);
+                let to = (width + w.pads[1]).saturating_sub(left).clamp(from, w.kernel[1]);
+                line[..from * channels].fill(0.0);
+                line[to * channels..].fill(0.0);
+                if from < to {
+                    let at = (row + left + from - w.pads[1]) * pitch;
+                    let count = (to - from) * channels;
+                    line[from * channels..to * channels].copy_from_slice(&input[at..at + count]);
+                }
+                continue;
+            }
+            for (kx, tap) in line.chunks_exact_mut(channels).enumerate() {
+                match (left + kx * w.dilations[1]).checked_sub(w.pads[1]).filter(|&v| v < width) {
+                    Some(at_x) => {
+                        let at = (row + at_x) * pitch + first;
                         tap.copy_from_slice(&input[at..at + channels]);
                     }
-                    _ => tap.fill(0.0),
+                    None => tap.fill(0.0),
                 }
             }
         }

@@ -35,8 +35,8 @@ pub struct Within {
     pub cost_ns: f64,
 }
 
-/// Steps in which the price of noise is narrowed down: a factor of a million becomes one of 1.005.
-const STEPS: usize = 12;
+/// Steps in which the price of noise is narrowed down: a factor of a million becomes one of 1.03.
+const STEPS: usize = 9;
 
 /// Largest and smallest price: the time of the whole graph for so much noise, relative to the budget.
 const PRICES: (f64, f64) = (1e3, 1e-3);

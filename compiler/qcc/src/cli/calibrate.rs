@@ -91,6 +91,7 @@ impl Calibrate {
             effort: if self.effort < 2 { Effort::Ranges } else { Effort::Corrected },
             weight_bits: self.weight_bits,
             target,
+            curve: self.report.is_some(),
             min_sqnr_db: self.min_sqnr,
             min_agreement: self.min_agreement.map(|percent| percent / 100.0),
         }
