@@ -7,6 +7,7 @@ use qcc_diag::render;
 use qcc_dsl::{LoadError, Source};
 use qcc_ir::{Bindings, Dim, Graph};
 use qcc_kernel::program::Limits;
+use qcc_ops::Budget;
 use qcc_session::{Options, Session, artifact};
 use qcc_tensor::Tensor;
 use std::io::{Cursor, Write};
@@ -126,7 +127,8 @@ fn qcc(bytes: &[u8]) {
     }
     if let Ok(program) = artifact::decode(bytes.into(), &LIMITS) {
         let inputs: Vec<Tensor> = program.inputs.iter().map(|port| Tensor::zeros(port.ty.clone())).collect();
-        if let Ok(mut session) = Session::new(Arc::new(program), &Options::default()) {
+        let options = Options { tail: Budget { work: LIMITS.work, memory: LIMITS.memory }, ..Options::default() };
+        if let Ok(mut session) = Session::new(Arc::new(program), &options) {
             let _ = session.run(&inputs);
         }
     }

@@ -117,7 +117,7 @@ fn compile_and_compare(bytes: &[u8], rules: &RuleSet) -> Result<bool, String> {
     }
     let inputs = inputs(types.iter());
     let expected = qcc_ir::evaluate(&head, &inputs).and_then(|values| match &tail {
-        Some(tail) => tail.block.run(values),
+        Some(tail) => tail.block.run(values, &mut qcc_session::Options::default().tail),
         None => Ok(values),
     });
     let program = match pipeline::compile(&graph, &bindings, rules, Target::host(), &mut |_| ()) {

@@ -7,7 +7,9 @@
 mod diagnostic;
 mod render;
 mod source;
+mod suggest;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use render::render;
 pub use source::{FileId, SourceMap, Span};
+pub use suggest::nearest;

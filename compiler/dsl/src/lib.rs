@@ -17,7 +17,6 @@ mod reference;
 mod resolve;
 mod ruleset;
 mod scope;
-mod suggest;
 
 pub use compile::compile;
 pub use def::{Def, DefAttr, DefTerm, DefValue};
@@ -25,9 +24,9 @@ pub use explore::*;
 pub use format::format;
 pub use load::{LoadError, Source};
 pub use print::print;
+pub use qcc_diag::nearest;
 pub use reference::{
     AttributeEntry, BuiltinEntry, CONTRACTS, KEYWORDS, OperatorEntry, builtin_functions, operator, operators,
     term_functions,
 };
 pub use ruleset::*;
-pub use suggest::nearest;

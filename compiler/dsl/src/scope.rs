@@ -3,8 +3,8 @@
 use crate::ast::{self, ClassRef, Name};
 use crate::builtins;
 use crate::load::Loaded;
-use crate::suggest::nearest;
 use indexmap::IndexMap;
+use qcc_diag::nearest;
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{Arity, Op, registry};
 use std::collections::BTreeSet;

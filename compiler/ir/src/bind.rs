@@ -45,7 +45,8 @@ pub fn bind(graph: &Graph, bindings: &Bindings) -> Result<Graph, Vec<Diagnostic>
             (Some(dims), Some(s)) if dims.len() != s.len() => {
                 let message =
                     format!("input `{}` has {} dimensions, the given shape has {}", input.name, dims.len(), s.len());
-                errors.push(Diagnostic::error("shape-rank", message));
+                let help = format!("the model has {}={}", input.name, written(dims));
+                errors.push(Diagnostic::error("shape-rank", message).help(help));
                 continue;
             }
             (Some(dims), shape) => dims
@@ -67,6 +68,15 @@ pub fn bind(graph: &Graph, bindings: &Bindings) -> Result<Graph, Vec<Diagnostic>
         }
     }
     if errors.is_empty() { Ok(out) } else { Err(errors) }
+}
+
+/// Dimensions in the form in which a shape is given: `batchx3x48x320`.
+fn written(dims: &[Dim]) -> String {
+    let sizes = dims.iter().map(|dim| match dim {
+        Dim::Known(d) => d.to_string(),
+        Dim::Symbol(s) => s.clone(),
+    });
+    sizes.collect::<Vec<_>>().join("x")
 }
 
 /// Which dimensions there are to bind.
@@ -105,7 +115,8 @@ fn bind_dim(
     match (dim, given, by_name) {
         (Dim::Known(d), Some(g), _) if *d != g => {
             let message = format!("axis {axis} of input `{input}` is {d} in the model, the given shape says {g}");
-            errors.push(Diagnostic::error("shape-mismatch", message));
+            let help = format!("give axis {axis} the size {d}; a model with another size there must be exported anew");
+            errors.push(Diagnostic::error("shape-mismatch", message).help(help));
             dim.clone()
         }
         (_, Some(g), _) => Dim::Known(g),

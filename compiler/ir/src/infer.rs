@@ -134,7 +134,16 @@ fn op_error(node: &str, error: OpError) -> Vec<Diagnostic> {
             Diagnostic::unsupported("unsupported-node", format!("{node}: not supported yet: {m}"))
         }
         OpError::Dynamic(m) => Diagnostic::unsupported(DYNAMIC, format!("{node}: {m}")),
+        OpError::Limit(m) => Diagnostic::error("limit", format!("{node}: {m}")),
     }]
+}
+
+/// The errors of a node, with how its op is called and how it was called.
+fn with_usage(errors: Vec<Diagnostic>, node: &OpNode, inputs: &[Option<InferInput<'_>>]) -> Vec<Diagnostic> {
+    let given: Vec<String> =
+        inputs.iter().map(|input| input.as_ref().map_or("nothing".into(), |input| input.ty.to_string())).collect();
+    let help = format!("the op is `{}`; it is given {}", node.op.usage(), given.join(", "));
+    errors.into_iter().map(|e| if e.code == DYNAMIC { e } else { e.help(help.clone()) }).collect()
 }
 
 fn infer_op(
@@ -147,7 +156,9 @@ fn infer_op(
     let types = if node.regions.is_empty() {
         let inputs: Vec<Option<InferInput<'_>>> =
             node.inputs.iter().map(|v| v.map(|v| InferInput { ty: &out.types[&v], value: values.get(&v) })).collect();
-        node.op.infer(&inputs, &mut attrs, node.outputs).map_err(|e| op_error(&describe(node), e))?
+        node.op
+            .infer(&inputs, &mut attrs, node.outputs)
+            .map_err(|e| with_usage(op_error(&describe(node), e), node, &inputs))?
     } else {
         let (types, regions) = infer_regions(node, &out.types)?;
         out.regions.insert(id, regions);

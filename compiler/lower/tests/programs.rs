@@ -47,7 +47,7 @@ fn check_for(graph: &TypedGraph, options: &Options) {
     let inputs: Vec<Tensor> = g.inputs().iter().map(|id| values(graph.ty(id.output(0)), u64::from(id.0) + 1)).collect();
     let expected = qcc_ir::evaluate(graph, &inputs).expect("it evaluates");
     for (engine, threads) in [(Engine::Interpreter, 1), (Engine::Jit, 1), (Engine::Jit, 2)] {
-        let options = qcc_session::Options { threads, engine };
+        let options = qcc_session::Options { threads, engine, ..Default::default() };
         let mut session = Session::new(Arc::clone(&program), &options).expect("the program is sound");
         let got = session.run(&inputs).expect("it runs");
         assert_eq!(got, expected, "{engine:?}, {threads} threads");
@@ -318,7 +318,7 @@ fn a_minimum_or_maximum_with_nan_is_nan() {
     let program = Arc::new(lower(&graph, &Options::default()).expect("it lowers"));
     assert!(program.steps.iter().all(|s| s.remark.is_none()), "{}", qcc_lower::dump(&program));
     for engine in [Engine::Interpreter, Engine::Jit] {
-        let options = qcc_session::Options { threads: 1, engine };
+        let options = qcc_session::Options { engine, ..Default::default() };
         let mut session = Session::new(Arc::clone(&program), &options).expect("the program is sound");
         for (got, expected) in session.run(&inputs).expect("it runs").iter().zip(&expected) {
             let pairs = got.slice::<f32>().iter().zip(expected.slice::<f32>());

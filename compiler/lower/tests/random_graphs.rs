@@ -48,7 +48,7 @@ fn differences(graph: &TypedGraph, tolerances: &[f64]) -> Result<usize, String> 
         let program = Arc::new(program);
         for (engine, threads) in [(Engine::Interpreter, 1), (Engine::Jit, 1), (Engine::Jit, 2)] {
             let what = format!("{engine:?}, {threads} threads, dot4 {dot4}, {width:?}");
-            let options = qcc_session::Options { threads, engine };
+            let options = qcc_session::Options { threads, engine, ..Default::default() };
             let mut session = Session::new(Arc::clone(&program), &options).map_err(|e| format!("{what}: {e}"))?;
             for run in 0..2 {
                 let got = session.run(&inputs).map_err(|e| format!("{what}: {e}"))?;

@@ -54,6 +54,12 @@ pub(crate) fn to_code(dtype: DType) -> i32 {
     TYPES.iter().find(|(_, d)| *d == dtype).map_or(DataType::Undefined, |(t, _)| *t) as i32
 }
 
+impl BadType {
+    /// What to do about it.
+    pub(crate) const HELP: &'static str = "qcc computes with floats, integers and bool: export the model with one of them, \
+                                           and turn texts into numbers before it";
+}
+
 impl std::fmt::Display for BadType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

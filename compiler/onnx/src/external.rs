@@ -10,6 +10,9 @@ use qcc_diag::Diagnostic;
 use rustc_hash::FxHashMap;
 use std::path::{Component, Path, PathBuf};
 
+/// What to do about a data file that does not fit.
+const OTHER_DATA: &str = "the data file may be truncated or belong to another model: copy both anew";
+
 /// The data files opened so far.
 pub(crate) struct ExternalData {
     folder: Option<PathBuf>,
@@ -49,7 +52,8 @@ impl ExternalData {
         let rest = file.len().checked_sub(offset);
         let length = length.or(rest.map(|r| r.min(size))).unwrap_or(size);
         if length != size {
-            return Err(error(format!("it needs {size} bytes, its external data has {length}")));
+            let message = format!("it needs {size} bytes, its external data has {length}");
+            return Err(error(message).help(OTHER_DATA));
         }
         if rest.is_none_or(|rest| rest < length) {
             let message = format!(
@@ -57,7 +61,7 @@ impl ExternalData {
                 offset.saturating_add(length),
                 file.len()
             );
-            return Err(error(message).help("the data file may be truncated or belong to another model"));
+            return Err(error(message).help(OTHER_DATA));
         }
         Ok(file.slice(offset..offset + length))
     }

@@ -97,7 +97,7 @@ fn define_input(import: &mut Import<'_>, proto: &ValueInfoProto, scope: &mut Sco
             return;
         }
         Ok((Err(e @ BadType::Unsupported(_)), _)) => {
-            Diagnostic::unsupported("unsupported-type", format!("graph input `{name}`: {e}"))
+            Diagnostic::unsupported("unsupported-type", format!("graph input `{name}`: {e}")).help(BadType::HELP)
         }
         Ok((Err(e), _)) => Diagnostic::error("bad-type", format!("graph input `{name}`: {e}")),
         Err(None) => Diagnostic::error("bad-type", format!("graph input `{name}` has no type")),
@@ -165,7 +165,8 @@ fn import_nodes(import: &mut Import<'_>, proto: &GraphProto, opsets: &Rc<Opsets>
             Lookup::Broken => {}
             Lookup::Undefined => {
                 let message = format!("graph output `{name}` is not defined by any node, input or initializer");
-                import.errors.push(Diagnostic::error("undefined-output", message));
+                let help = "every graph output must be a graph input, an initializer or the output of a node";
+                import.errors.push(Diagnostic::error("undefined-output", message).help(help));
             }
         }
     }
@@ -290,7 +291,7 @@ pub(crate) fn node_error(what: &str, error: OpError) -> Diagnostic {
         OpError::Unsupported(m) => {
             Diagnostic::unsupported("unsupported-node", format!("{what}: not supported yet: {m}"))
         }
-        OpError::Dynamic(m) => Diagnostic::unsupported("unsupported-node", format!("{what}: {m}")),
+        OpError::Dynamic(m) | OpError::Limit(m) => Diagnostic::unsupported("unsupported-node", format!("{what}: {m}")),
     }
 }
 

@@ -52,7 +52,8 @@ pub fn import_file(path: &Path) -> Result<Graph, Vec<Diagnostic>> {
 /// As [`import_file`].
 pub fn import_file_with(path: &Path, definitions: &dyn Definitions) -> Result<Graph, Vec<Diagnostic>> {
     let bytes = map::map_file(path).map_err(|e| {
-        vec![Diagnostic::error("unreadable-file", format!("cannot read the model `{}`: {e}", path.display()))]
+        let message = format!("cannot read the model `{}`: {e}", path.display());
+        vec![Diagnostic::error("unreadable-file", message).help("give the path of an .onnx file that may be read")]
     })?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     model::import(bytes, Some(folder), definitions)

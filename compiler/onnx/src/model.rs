@@ -7,7 +7,7 @@ use crate::graph;
 use crate::proto::{ModelProto, OperatorSetIdProto};
 use bytes::Bytes;
 use prost::Message;
-use qcc_diag::{Diagnostic, Severity};
+use qcc_diag::{Diagnostic, Severity, nearest};
 use qcc_ir::Graph;
 use std::path::Path;
 use std::rc::Rc;
@@ -92,9 +92,16 @@ pub(crate) fn import(
 
 const NOT_ONNX: &str = "expected the bytes of an ONNX ModelProto; the file may be truncated or of another format";
 
+/// The first bytes of a compiled model.
+const COMPILED: &[u8] = b"qcc\0";
+
 fn decode(bytes: Bytes) -> Result<ModelProto, Diagnostic> {
     if bytes.is_empty() {
         return Err(Diagnostic::error("not-onnx", "the model file is empty").help(NOT_ONNX));
+    }
+    if bytes.starts_with(COMPILED) {
+        return Err(Diagnostic::error("not-onnx", "the file is a compiled model, not an ONNX model")
+            .help("run it as it is: `qcc run`; or compile the .onnx file that it came from again"));
     }
     ModelProto::decode(bytes)
         .map_err(|e| Diagnostic::error("not-onnx", format!("the file is not an ONNX model: {e}")).help(NOT_ONNX))
@@ -139,7 +146,12 @@ impl UnsupportedOp {
         };
         if self.domain.is_empty() {
             let message = format!("{nodes}: the op `{}` is not supported yet", self.op);
-            return Diagnostic::unsupported("unsupported-op", message);
+            let known = qcc_ops::registry().filter(|op| op.domain.is_empty()).map(|op| op.name);
+            let help = match nearest(&self.op, known) {
+                Some(other) => format!("did you mean `{other}`?"),
+                None => "export the model with other ops of the standard, or without this part".into(),
+            };
+            return Diagnostic::unsupported("unsupported-op", message).help(help);
         }
         let message = format!("{nodes}: the op `{}` of the domain `{}` is not supported", self.op, self.domain);
         let help = "it is not an op of the ONNX standard; export the model with standard ops, \

@@ -11,10 +11,13 @@ use qcc_tensor::{DType, Shape, Tensor, TensorType, bf16, f16};
 pub(crate) fn read(proto: &TensorProto, what: &str, external: &mut ExternalData) -> Result<Tensor, Diagnostic> {
     let invalid = |code, message: String| Diagnostic::error(code, format!("{what}: {message}"));
     let dtype = dtype::from_code(proto.data_type()).map_err(|e| match e {
-        BadType::Unsupported(_) => Diagnostic::unsupported("unsupported-type", format!("{what}: {e}")),
-        BadType::Unknown(_) => invalid("bad-type", e.to_string()),
+        BadType::Unsupported(_) => {
+            Diagnostic::unsupported("unsupported-type", format!("{what}: {e}")).help(BadType::HELP)
+        }
+        BadType::Unknown(_) => invalid("bad-type", e.to_string()).help(BadType::HELP),
     })?;
-    let ty = tensor_type(dtype, &proto.dims).map_err(|m| invalid("bad-shape", m))?;
+    let damaged = "the file is damaged or was written by a faulty exporter: export the model anew";
+    let ty = tensor_type(dtype, &proto.dims).map_err(|m| invalid("bad-shape", m).help(damaged))?;
     if proto.segment.is_some() {
         let message = format!("{what}: tensors split into segments are not supported yet");
         return Err(Diagnostic::unsupported("unsupported-tensor", message));

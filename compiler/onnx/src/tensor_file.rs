@@ -9,13 +9,15 @@ use prost::Message;
 use qcc_diag::Diagnostic;
 use qcc_tensor::Tensor;
 
+const NOT_A_TENSOR: &str = "expected the bytes of an ONNX TensorProto; write it with `onnx.numpy_helper.from_array`";
+
 /// The tensor in the bytes of a `.pb` file; `what` names it in messages.
 ///
 /// # Errors
 /// Bytes that are no tensor, or one of an element type that qcc does not have.
 pub fn read_tensor(bytes: Bytes, what: &str) -> Result<Tensor, Diagnostic> {
     let proto = TensorProto::decode(bytes)
-        .map_err(|e| Diagnostic::error("not-a-tensor", format!("{what} is no ONNX tensor: {e}")))?;
+        .map_err(|e| Diagnostic::error("not-a-tensor", format!("{what} is no ONNX tensor: {e}")).help(NOT_A_TENSOR))?;
     tensor::read(&proto, what, &mut ExternalData::new(None))
 }
 

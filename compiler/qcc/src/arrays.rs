@@ -61,6 +61,11 @@ macro_rules! by_dtype {
     };
 }
 
+/// A file that can be opened and does not hold what it should.
+fn wrong(name: &dyn std::fmt::Display, what: &dyn std::fmt::Display) -> Failure {
+    Failure::input_with_help(format!("cannot read `{name}`: {what}"), npy::HELP)
+}
+
 /// Reads a `.npy` file, or a `.pb` file with an ONNX tensor.
 ///
 /// # Errors
@@ -74,7 +79,7 @@ pub fn read_npy(path: &Path) -> Result<Tensor, Failure> {
     }
     let file = File::open(path).map_err(|e| fail(&e))?;
     let length = file.metadata().map_err(|e| fail(&e))?.len();
-    npy::read(&mut BufReader::new(file), length).map_err(|e| fail(&e))
+    npy::read(&mut BufReader::new(file), length).map_err(|e| wrong(&path.display(), &e))
 }
 
 /// Reads all arrays of a `.npz` file, compressed or not, in the order of the file.
@@ -92,7 +97,7 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
 /// # Errors
 /// As [`read_npy`].
 pub fn npz(bytes: impl Read + Seek, name: &str) -> Result<Vec<(String, Tensor)>, Failure> {
-    let fail = |e: &dyn std::fmt::Display| Failure::input(format!("cannot read `{name}`: {e}"));
+    let fail = |e: &dyn std::fmt::Display| wrong(&name, e);
     let mut archive = zip::ZipArchive::new(bytes).map_err(|e| fail(&e))?;
     let mut arrays = Vec::with_capacity(archive.len());
     for i in 0..archive.len() {

@@ -23,7 +23,9 @@ pub fn matched<A>(names: &[String], arrays: Vec<(String, A)>) -> Result<Vec<A>, 
         return Ok(arrays.into_iter().map(|(_, array)| array).collect());
     }
     let given: Vec<&str> = arrays.iter().map(|(n, _)| n.as_str()).collect();
-    Err(Failure::input(format!("the model's inputs are {}; the file holds {}", names.join(", "), given.join(", "))))
+    let message = format!("the model has {} inputs, {} were given", names.len(), given.len());
+    let given = if given.is_empty() { String::new() } else { format!(", not {}", given.join(", ")) };
+    Err(Failure::input_with_help(message, format!("give one array for each input: {}{given}", names.join(", "))))
 }
 
 /// An array of samples.

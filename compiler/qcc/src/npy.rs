@@ -5,6 +5,9 @@
 use qcc_tensor::{DType, Tensor, TensorType};
 use std::io::Read;
 
+/// What to do about a file that is no array.
+pub const HELP: &str = "write it with `numpy.save` (.npy) or `numpy.savez` (.npz), of floats, integers or bool";
+
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// Longest header, in bytes: they are some hundred bytes long.

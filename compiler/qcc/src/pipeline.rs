@@ -1,7 +1,7 @@
 //! From a file to a running program: the steps of the compiler in order, with a check after each.
 
 use crate::defined::Defined;
-use crate::failure::Failure;
+use crate::failure::{Failure, RAISE_LIMITS};
 use qcc_dsl::{Def, RuleSet};
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, Split, Tail, TypedGraph};
@@ -170,7 +170,21 @@ pub fn lower(graph: &TypedGraph, target: Target) -> Result<Arc<Program>, Failure
 /// # Errors
 /// A program that does not pass its check.
 pub fn session(program: &Arc<Program>, threads: usize, engine: Engine) -> Result<Session, Failure> {
-    let options = qcc_session::Options { threads, engine };
+    session_within(program, threads, engine, &Limits::default())
+}
+
+/// As [`session`]; what follows the steps of a model whose shapes depend on its data stays within the limits.
+///
+/// # Errors
+/// As [`session`].
+pub fn session_within(
+    program: &Arc<Program>,
+    threads: usize,
+    engine: Engine,
+    limits: &Limits,
+) -> Result<Session, Failure> {
+    let tail = qcc_ops::Budget { work: limits.work, memory: limits.memory };
+    let options = qcc_session::Options { threads, engine, tail };
     Ok(Session::new(Arc::clone(program), &options)?)
 }
 
@@ -181,10 +195,10 @@ pub fn session(program: &Arc<Program>, threads: usize, engine: Engine) -> Result
 pub fn load(path: &Path, limits: &Limits) -> Result<Arc<Program>, Failure> {
     artifact::load(path, limits).map_err(|e| {
         let help = match e {
-            ArtifactError::Limit(_) => "; if the file is trusted, --max-memory and --max-work raise the limits",
-            _ => "",
+            ArtifactError::Limit(_) => RAISE_LIMITS,
+            _ => return Failure::input(format!("cannot load `{}`: {e}", path.display())),
         };
-        Failure::input(format!("cannot load `{}`: {e}{help}", path.display()))
+        Failure::input_with_help(format!("cannot load `{}`: {e}", path.display()), help)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::batch;
 use crate::budget::{Budget, Point, Search};
-use crate::failure::Failure;
+use crate::failure::{CONVERT, Failure};
 use crate::model::Model;
 use crate::pipeline;
 use crate::precision::Chooser;
@@ -289,10 +289,8 @@ fn check_types(typed: &TypedGraph, samples: &batch::Samples) -> Result<(), Failu
         let expected = typed.ty(id.output(0));
         if tensor.ty() != expected {
             let name = &g.input(id).name;
-            return Err(Failure::input(format!(
-                "a sample of input `{name}` must be {expected}, the file holds {}",
-                tensor.ty()
-            )));
+            let message = format!("a sample of input `{name}` must be {expected}, the file holds {}", tensor.ty());
+            return Err(Failure::input_with_help(message, CONVERT));
         }
     }
     Ok(())

@@ -23,6 +23,9 @@ const FILES: &[(&str, &str)] = &[
     ("flip.rules", include_str!("../../../rules/flip.rules")),
 ];
 
+/// Where the names of rules are found.
+pub const LIST_RULES: &str = "`qcc rules list` names them";
+
 /// Which rules a compilation uses.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
@@ -150,7 +153,14 @@ pub fn compile(selection: &Selection) -> Result<(RuleSet, Vec<Diagnostic>), Fail
     leave_out(&mut rules, &selection.without_rules)?;
     if let Some(name) = &selection.schedule {
         let known = rules.schedules.get(name).cloned();
-        let unknown = || Failure::unknown("schedule", name, rules.schedules.keys().map(String::as_str));
+        let unknown = || {
+            Failure::unknown(
+                "schedule",
+                name,
+                rules.schedules.keys().map(String::as_str),
+                "a rule file has it as `schedule NAME { … }`",
+            )
+        };
         let schedule = known.ok_or_else(unknown)?;
         rules.schedules.insert("default".into(), schedule);
     }
@@ -176,7 +186,7 @@ fn leave_out(rules: &mut RuleSet, names: &[String]) -> Result<(), Failure> {
         let half = format!("{name}/reverse");
         if !rules.rules.iter().any(|r| r.name == *name) {
             let known = rules.rules.iter().map(|r| r.name.as_str());
-            return Err(Failure::unknown("rule", name, known));
+            return Err(Failure::unknown("rule", name, known, LIST_RULES));
         }
         rules.rules.retain(|r| r.name != *name && r.name != half);
     }

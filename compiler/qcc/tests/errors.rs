@@ -89,6 +89,10 @@ fn files(folder: &Path) {
         ("escaping-data.onnx", model(&[external("w", "../secret.bin"), node("Add", &["x", "w"], "y")])),
         ("short-data.onnx", model(&[external("w", "short.bin"), node("Add", &["x", "w"], "y")])),
         ("short.bin", vec![0; 8]),
+        (
+            "endless.onnx",
+            model(&[tensor("t", 9, &[], &[1]), node_with("Loop", &["", "t", "x"], "y", &[doubling_body()])]),
+        ),
         ("old.onnx", model_of(0, &[relu()])),
         ("new.onnx", model_of(99, &[relu()])),
         ("relu.qcc", compiled.clone()),
@@ -209,6 +213,7 @@ const CASES: &[(&str, &str)] = &[
     ("an input file of complex numbers", "run @relu.onnx --input x=@complex.npy"),
     ("a tensor file that is none", "run @relu.onnx --input x=@broken.pb"),
     ("results where a file is", "run @relu.onnx --input x=@x.npy --output-dir @x.npy"),
+    ("a loop without end", "run @endless.onnx --input x=@x.npy --max-work 1000000"),
     // Samples.
     ("samples that are not there", "run @relu.onnx --batch @nowhere.npz --output @out.npz"),
     ("samples that are no archive", "run @relu.onnx --batch @text.npz --output @out.npz"),

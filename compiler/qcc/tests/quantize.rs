@@ -146,12 +146,15 @@ fn what_is_wrong_with_samples_is_said() {
     let images = first(&IMAGES, 4);
     let failing = |arrays: Vec<(String, Tensor)>| message(quantized(&float(), arrays, &wide()));
     let two = vec![("a".to_string(), images.clone()), ("b".to_string(), images.clone())];
-    assert_eq!(failing(two), "error: the model's inputs are image; the file holds a, b");
+    assert_eq!(
+        failing(two),
+        "error: the model has 1 inputs, 2 were given\n |\n = help: give one array for each input: image, not a, b"
+    );
     let wide = Tensor::full([4, 1, 28, 29], 0.5f32);
-    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds f32[1,1,28,29]";
+    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds f32[1,1,28,29]\n |\n = help: convert it, as with numpy's `astype` and `reshape`";
     assert_eq!(failing(input(wide)), expected);
     let bytes = Tensor::full([4, 1, 28, 28], 7u8);
-    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds u8[1,1,28,28]";
+    let expected = "error: a sample of input `image` must be f32[1,1,28,28], the file holds u8[1,1,28,28]\n |\n = help: convert it, as with numpy's `astype` and `reshape`";
     assert_eq!(failing(input(bytes)), expected);
     let broken = sized(&images, |v| v[784 * 2 + 5] = f32::NAN);
     assert_eq!(failing(input(broken)), "error: sample 2 of input `image` holds NaN");

@@ -5,8 +5,8 @@
 //! evaluation. Nested graphs of control flow are blocks, too.
 
 use crate::control::{if_, loop_, scan};
-use crate::{Attrs, InferInput, Op, OpError};
-use qcc_tensor::Tensor;
+use crate::{Attrs, Budget, InferInput, Op, OpError};
+use qcc_tensor::{Tensor, TensorType};
 use serde::{Deserialize, Serialize};
 
 /// Calls in an order in which every value is defined before it is read. Values are numbered: first the inputs, then the
@@ -71,11 +71,11 @@ impl Block {
         }
     }
 
-    /// Runs the calls in order.
+    /// Runs the calls in order, within what is left to the run.
     ///
     /// # Errors
-    /// A call that cannot be typed or evaluated, with the name of its node.
-    pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, OpError> {
+    /// A call that cannot be typed or evaluated, or that takes more than is left, with the name of its node.
+    pub fn run(&self, inputs: Vec<Tensor>, budget: &mut Budget) -> Result<Vec<Tensor>, OpError> {
         if inputs.len() != self.inputs as usize {
             let message = format!("a nested graph takes {} values, {} were given", self.inputs, inputs.len());
             return Err(OpError::invalid(message));
@@ -90,7 +90,7 @@ impl Block {
             for v in call.inputs.iter().flatten().filter(|&&v| last[v as usize] == position) {
                 values[*v as usize] = None;
             }
-            let results = call.run(given).map_err(|e| e.of_node(&call.name, call.op.name))?;
+            let results = call.run(given, budget).map_err(|e| e.of_node(&call.name, call.op.name))?;
             values.extend(results.into_iter().map(Some));
         }
         let missing = || OpError::invalid("a result was not computed");
@@ -111,12 +111,12 @@ impl Block {
 }
 
 impl Call {
-    fn run(&self, given: Vec<Option<Tensor>>) -> Result<Vec<Tensor>, OpError> {
+    fn run(&self, given: Vec<Option<Tensor>>, budget: &mut Budget) -> Result<Vec<Tensor>, OpError> {
         let results = match (self.op.name, &self.regions[..]) {
-            ("If", [then_branch, else_branch]) => if_::run(given, [then_branch, else_branch])?,
-            ("Loop", [body]) => loop_::run(given, &self.attrs, self.outputs as usize, body)?,
-            ("Scan", [body]) => scan::run(given, &self.attrs, self.outputs as usize, body)?,
-            (_, []) => self.evaluate(&given)?,
+            ("If", [then_branch, else_branch]) => if_::run(given, [then_branch, else_branch], budget)?,
+            ("Loop", [body]) => loop_::run(given, &self.attrs, self.outputs as usize, body, budget)?,
+            ("Scan", [body]) => scan::run(given, &self.attrs, self.outputs as usize, body, budget)?,
+            (_, []) => self.evaluate(&given, budget)?,
             _ => return Err(OpError::unsupported("its nested graphs")),
         };
         if results.len() < self.outputs as usize {
@@ -125,12 +125,16 @@ impl Call {
         Ok(results.into_iter().take(self.outputs as usize).collect())
     }
 
-    fn evaluate(&self, given: &[Option<Tensor>]) -> Result<Vec<Tensor>, OpError> {
+    fn evaluate(&self, given: &[Option<Tensor>], budget: &mut Budget) -> Result<Vec<Tensor>, OpError> {
         let inputs: Vec<Option<&Tensor>> = given.iter().map(Option::as_ref).collect();
         let typed: Vec<Option<InferInput<'_>>> =
             inputs.iter().map(|t| t.map(|t| InferInput { ty: t.ty(), value: Some(t) })).collect();
         let mut attrs = self.attrs.clone();
         let types = self.op.infer(&typed, &mut attrs, self.outputs as usize)?;
+        let read: Vec<Option<&TensorType>> = inputs.iter().map(|t| t.map(Tensor::ty)).collect();
+        let elements = read.iter().copied().flatten().chain(&types).map(|ty| ty.elements() as u64);
+        budget.spend(elements.fold((self.op.macs)(&read, &types, &attrs), u64::saturating_add))?;
+        types.iter().try_for_each(|ty| budget.fits(ty.bytes()))?;
         let results = self.op.eval(&inputs, &attrs, self.outputs as usize)?;
         for (result, ty) in results.iter().zip(&types) {
             if result.ty() != ty {

@@ -108,6 +108,9 @@ pub enum OpError {
     /// Legal, but the output types follow from values that are known at run time only.
     #[error("{0}")]
     Dynamic(String),
+    /// Legal, but it takes more than a run may ([`crate::Budget`]).
+    #[error("{0}")]
+    Limit(String),
 }
 
 impl OpError {
@@ -126,6 +129,11 @@ impl OpError {
         Self::Dynamic(message.into())
     }
 
+    /// An [`OpError::Limit`].
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self::Limit(message.into())
+    }
+
     /// The same error, said of a node.
     pub fn of_node(self, node: &str, op: &str) -> Self {
         let named = |m: String| format!("node `{node}` ({op}): {m}");
@@ -133,6 +141,7 @@ impl OpError {
             Self::Invalid(m) => Self::Invalid(named(m)),
             Self::Unsupported(m) => Self::Unsupported(named(m)),
             Self::Dynamic(m) => Self::Dynamic(named(m)),
+            Self::Limit(m) => Self::Limit(named(m)),
         }
     }
 }
@@ -258,6 +267,19 @@ impl Op {
     /// Number of required inputs.
     pub fn required_inputs(&self) -> usize {
         self.0.inputs.iter().filter(|p| p.arity == Arity::One).count()
+    }
+
+    /// How it is called: `Softmax(input) { axis }`.
+    pub fn usage(&self) -> String {
+        let name = |p: &Param| match p.arity {
+            Arity::One => p.name.to_string(),
+            Arity::Optional => format!("{}?", p.name),
+            Arity::Variadic => format!("{}...", p.name),
+        };
+        let inputs: Vec<String> = self.0.inputs.iter().map(name).collect();
+        let attrs: Vec<&str> = self.0.attrs.iter().map(|def| def.name).collect();
+        let attrs = if attrs.is_empty() { String::new() } else { format!(" {{ {} }}", attrs.join(", ")) };
+        format!("{}({}){attrs}", self.0.name, inputs.join(", "))
     }
 
     /// Checks names and kinds of attributes and fills in static defaults.

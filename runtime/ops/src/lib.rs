@@ -11,6 +11,7 @@
 
 mod attrs;
 mod block;
+mod budget;
 mod def;
 pub mod nesting;
 mod registry;
@@ -32,5 +33,6 @@ mod vision;
 
 pub use attrs::{AttrValue, Attrs};
 pub use block::{Block, Call};
+pub use budget::Budget;
 pub use def::{Arity, AttrDef, AttrKind, Default, EvalArgs, InferArgs, InferInput, Op, OpDef, OpError, Param};
 pub use registry::{find, find_in, registry};

@@ -50,8 +50,8 @@ pub enum SessionError {
         /// What was given.
         got: String,
     },
-    /// The interpreter stopped: a generated kernel breaks its promises.
-    #[error("this is a bug in qcc: step `{step}`: {error}")]
+    /// The interpreter stopped: a kernel breaks the promises of its generator, or numbers of its file do.
+    #[error("step `{step}`: {error}")]
     Interpret {
         /// Name of the step.
         step: String,

@@ -5,7 +5,8 @@ use crate::arena::Arena;
 use crate::steps::{self, Bound, Machine, Place};
 use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
-use qcc_kernel::program::{self, BufferId, Port, Program, Tail};
+use qcc_kernel::program::{self, BufferId, Limits, Port, Program, Tail};
+use qcc_ops::Budget;
 use qcc_tensor::Tensor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
@@ -28,11 +29,14 @@ pub struct Options {
     pub threads: usize,
     /// How kernels are executed.
     pub engine: Engine,
+    /// What the calls of a [tail](Program::tail) may use in one run.
+    pub tail: Budget,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { threads: 1, engine: Engine::Jit }
+        let limits = Limits::default();
+        Options { threads: 1, engine: Engine::Jit, tail: Budget { work: limits.work, memory: limits.memory } }
     }
 }
 
@@ -51,6 +55,7 @@ pub struct StepTime {
 pub struct Session {
     program: Arc<Program>,
     engine: Engine,
+    tail: Budget,
     code: CodeModule,
     steps: Vec<Bound>,
     inputs: Vec<Place>,
@@ -95,8 +100,8 @@ impl Session {
                     .map_err(|e| SessionError::Threads { threads, why: e.to_string() })?,
             ),
         };
-        let engine = options.engine;
-        Ok(Session { engine, code, steps, inputs, outputs, pool, _arena: arena, _constants: constants, program })
+        let Options { engine, tail, .. } = *options;
+        Ok(Session { engine, tail, code, steps, inputs, outputs, pool, _arena: arena, _constants: constants, program })
     }
 
     /// The model's inputs, in order.
@@ -133,7 +138,7 @@ impl Session {
 
     fn run_tail(&self, values: Vec<Tensor>) -> Result<Vec<Tensor>, SessionError> {
         match &self.program.tail {
-            Some(tail) => tail.block.run(values).map_err(SessionError::Tail),
+            Some(tail) => tail.block.run(values, &mut self.tail.clone()).map_err(SessionError::Tail),
             None => Ok(values),
         }
     }

@@ -134,7 +134,8 @@ fn the_program_itself_is_accepted_and_runs() {
         let program = decode(&with_kernel(pick(width), [16, FARTHEST as i32])).expect("it is sound");
         for threads in [1, 2] {
             let mut session =
-                Session::new(Arc::new(program.clone()), &Options { threads, engine }).expect("it is sound");
+                Session::new(Arc::new(program.clone()), &Options { threads, engine, ..Default::default() })
+                    .expect("it is sound");
             let picked = session.run(&inputs()).expect("it runs")[1].clone();
             assert_eq!(picked.slice::<f32>(), [5.0, 6.0, 7.0, 8.0, 61.0, 62.0, 63.0, 1.0]);
         }

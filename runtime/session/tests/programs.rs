@@ -19,7 +19,8 @@ fn floats(shape: &[usize], f: impl Fn(usize) -> f32) -> Tensor {
 }
 
 fn outputs(program: &Arc<Program>, engine: Engine, threads: usize, inputs: &[Tensor]) -> Vec<Tensor> {
-    let mut session = Session::new(Arc::clone(program), &Options { threads, engine }).expect("the program is sound");
+    let mut session = Session::new(Arc::clone(program), &Options { threads, engine, ..Default::default() })
+        .expect("the program is sound");
     let first = session.run(inputs).expect("it runs");
     assert_eq!(session.run(inputs).expect("it runs again"), first, "a second run gives the same");
     let (profiled, times) = session.run_profiled(inputs).expect("it runs profiled");

@@ -2,9 +2,9 @@
 
 use crate::Rule;
 use crate::ast::{self, Name};
-use crate::suggest::nearest;
 use indexmap::IndexMap;
 use qcc_diag::Diagnostic;
+use qcc_diag::nearest;
 
 /// Reports unknown rules and reasons. Reasons of rules that have errors cannot be checked; rules that could not be read are
 /// there all the same.

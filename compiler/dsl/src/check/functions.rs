@@ -3,8 +3,8 @@
 use crate::ast::{Argument, Function, Term, TermKind};
 use crate::builtins;
 use crate::scope::Scope;
-use crate::suggest::nearest;
 use qcc_diag::Diagnostic;
+use qcc_diag::nearest;
 use qcc_tensor::DType;
 
 /// Reports names that are no parameters and calls of functions that do not exist.

@@ -41,7 +41,7 @@ pub(crate) fn types(graph: &TestGraph) -> (Vec<Vec<TensorType>>, Option<Diagnost
         let mut attrs: Attrs = node.attrs.iter().cloned().collect();
         match node.op.infer(&inputs, &mut attrs, node.outputs) {
             Ok(found) => types.push(found),
-            Err(OpError::Unsupported(_) | OpError::Dynamic(_)) => return (types, None),
+            Err(OpError::Unsupported(_) | OpError::Dynamic(_) | OpError::Limit(_)) => return (types, None),
             Err(OpError::Invalid(why)) => {
                 let diagnostic = Diagnostic::error("ill-typed-graph", format!("{} has no type: {why}", node.op.name));
                 return (types, Some(diagnostic.label(node.span, "this call")));

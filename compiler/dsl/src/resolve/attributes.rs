@@ -1,8 +1,8 @@
 //! Literal attribute values, and which attributes operators have.
 
 use crate::ast::{Name, Term, TermKind};
-use crate::suggest::nearest;
 use qcc_diag::Diagnostic;
+use qcc_diag::nearest;
 use qcc_ops::{AttrDef, AttrKind, AttrValue, Op};
 use qcc_tensor::DType;
 

@@ -1,7 +1,7 @@
 //! What calls in patterns, right sides and test graphs share: number of arguments, choice of an output.
 
 use crate::ast::{Name, Operator};
-use crate::suggest::nearest;
+use qcc_diag::nearest;
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{Arity, Op, find_in};
 

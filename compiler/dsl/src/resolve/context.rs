@@ -3,9 +3,9 @@
 use super::calls::counted;
 use crate::ast::{self, Argument, Call, ClassRef, Name, Operator, Term, TermKind};
 use crate::scope::Scope;
-use crate::suggest::nearest;
 use crate::{Builtin, Guard, Let, VarId, VarKind, Variable, builtins};
 use indexmap::{IndexMap, IndexSet};
+use qcc_diag::nearest;
 use qcc_diag::{Diagnostic, SourceMap, Span};
 use qcc_ops::{AttrKind, Op};
 use qcc_tensor::DType;

@@ -3,8 +3,8 @@
 use super::attributes;
 use crate::ast::{self, Argument, Operator, Term, TermKind};
 use crate::scope::Scope;
-use crate::suggest::nearest;
 use crate::{CostHint, CostTerm, MetaOp};
+use qcc_diag::nearest;
 use qcc_diag::{Diagnostic, Span};
 
 /// What a hint may be about, beside numbers.

@@ -6,7 +6,7 @@ use crate::TestConst;
 use crate::ast::{self, Argument, Call, Content, Name, Term, TermKind};
 use crate::def::{Def, DefAttr, DefTerm, DefValue};
 use crate::scope::{Scope, duplicate};
-use crate::suggest::nearest;
+use qcc_diag::nearest;
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{AttrKind, AttrValue, Default, Op};
 use qcc_tensor::{DType, TensorType};

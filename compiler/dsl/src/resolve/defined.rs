@@ -252,7 +252,7 @@ impl<'d> RuleContext<'_, 'd> {
             if !def.attrs.iter().any(|a| a.name == name.text) {
                 let message = format!("{} has no attribute `{}`", def.name, name.text);
                 let known = def.attrs.iter().map(|a| a.name.as_str());
-                let help = crate::suggest::nearest(&name.text, known).map(|other| format!("did you mean `{other}`?"));
+                let help = qcc_diag::nearest(&name.text, known).map(|other| format!("did you mean `{other}`?"));
                 return self.fail("unknown-attribute", message, name.span, "not known", &help.unwrap_or_default());
             }
         }

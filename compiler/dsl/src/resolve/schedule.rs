@@ -1,9 +1,9 @@
 //! Schedules.
 
 use crate::ast::{self, Name};
-use crate::suggest::nearest;
 use crate::{Limits, Schedule, Step};
 use qcc_diag::Diagnostic;
+use qcc_diag::nearest;
 
 /// A schedule; rulesets without rules are reported as warnings.
 pub(super) fn schedule(schedule: &ast::Schedule, rulesets: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Schedule {

@@ -142,7 +142,7 @@ impl GraphContext<'_, '_> {
                 Some((value, _)) => value.clone(),
                 None => {
                     let known: Vec<String> = self.names.keys().cloned().collect();
-                    let help = match crate::suggest::nearest(name, known.iter().map(String::as_str)) {
+                    let help = match qcc_diag::nearest(name, known.iter().map(String::as_str)) {
                         Some(other) => format!("did you mean `{other}`?"),
                         None => "inputs and earlier statements define values".to_string(),
                     };

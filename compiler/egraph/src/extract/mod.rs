@@ -39,7 +39,7 @@ pub struct Extracted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
     /// A constant of the chosen graph has no value: the model asks for what its operators do not give.
-    #[error("node `{node}` is computed from constants, and cannot be: {why}")]
+    #[error("node `{node}` is computed from constants, and cannot be: {why}; correct the constants it reads")]
     Constant {
         /// The node, or nothing if none of the model computes it.
         node: String,

@@ -178,7 +178,9 @@ fn one_match(
                     };
                     return Outcome::Differs(Box::new(mismatch));
                 }
-                Err(OpError::Unsupported(why) | OpError::Invalid(why) | OpError::Dynamic(why)) => {
+                Err(
+                    OpError::Unsupported(why) | OpError::Invalid(why) | OpError::Dynamic(why) | OpError::Limit(why),
+                ) => {
                     return Outcome::Unsupported(why);
                 }
             }

@@ -5,6 +5,7 @@
 //! Source: `docs/ContribOperators.md` of onnxruntime.
 
 mod codes;
+mod dynamic_quantize_lstm;
 mod elementwise;
 mod matmul_n_bits;
 mod pool;
@@ -24,6 +25,7 @@ type Import = fn(Call, &mut Scope<'_>) -> Result<Vec<ValueId>, OpError>;
 /// All ops that are imported, by name.
 static OPS: &[(&str, Import)] = &[
     ("DequantizeLinear", codes::as_standard),
+    ("DynamicQuantizeLSTM", dynamic_quantize_lstm::import),
     ("MatMulNBits", matmul_n_bits::import),
     ("QGemm", qgemm::import),
     ("QLinearAdd", elementwise::add),

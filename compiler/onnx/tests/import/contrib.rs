@@ -19,6 +19,23 @@ fn quantized(domain: &str, node: NodeProto, shape: &[i64], constants: Vec<Tensor
     model(13, GraphProto { input, initializer, ..from_x_to_y([node]) })
 }
 
+/// Two steps of one unit.
+fn lstm() -> ModelProto {
+    let names = ["x", "w", "r", "", "", "", "", "", "ws", "wz", "rs", "rz"];
+    let node = node("DynamicQuantizeLSTM", &names, &["y"]).with(int("hidden_size", 1));
+    let initializer = vec![
+        codes("w", &[1, 2, 4], &[1, 2, 3, 4, 5, 6, 7, 8]),
+        codes("r", &[1, 1, 4], &[9, 8, 7, 6]),
+        f32s("ws", &[1], &[0.5]),
+        codes("wz", &[1], &[3]),
+        f32s("rs", &[1, 4], &[0.5, 0.25, 1.0, 2.0]),
+        codes("rz", &[1, 4], &[7, 7, 8, 8]),
+    ];
+    let node = NodeProto { domain: Some("com.microsoft".into()), ..node };
+    let input = vec![input("x", DataType::Float, &[2, 1, 2])];
+    model(13, GraphProto { input, initializer, ..from_x_to_y([node]) })
+}
+
 #[test]
 fn quantized_ops_become_cores_and_bodies() {
     let w = || codes("w", &[2, 2], &[1, 2, 3, 4]);
@@ -70,6 +87,7 @@ fn quantized_ops_become_cores_and_bodies() {
                 vec![w()],
             ),
         ),
+        ("DynamicQuantizeLSTM with a scale for each unit of the recurrence", lstm()),
         ("an op of the domain that is not supported", common(node("BeamSearch", &["x"], &["y"]), &[2], vec![])),
     ];
     let shown = cases.into_iter().map(|(claim, model)| (claim, typed(&model)));

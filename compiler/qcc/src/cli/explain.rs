@@ -66,7 +66,9 @@ impl Explain {
 /// What a question that cannot be answered means for the user.
 pub fn failure(error: ExplainError, asked: &Asked) -> Failure {
     match error {
-        ExplainError::Node(unknown) => Failure::unknown("node", &unknown.name, node_names(&asked.saturated)),
+        ExplainError::Node(unknown) => {
+            Failure::unknown("node", &unknown.name, node_names(&asked.saturated), "without --node all are shown")
+        }
         other => other.into(),
     }
 }

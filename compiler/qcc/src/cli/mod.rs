@@ -110,10 +110,10 @@ impl RuleFiles {
 /// What a compiled model may need; one that asks for more is refused before it gets anything.
 #[derive(Debug, clap::Args)]
 struct Most {
-    /// Memory that a .qcc file may ask for, in MiB
+    /// Memory that a .qcc file may ask for, or what follows from a model's data, in MiB
     #[arg(long, value_name = "MIB", default_value_t = Limits::default().memory >> 20)]
     max_memory: u64,
-    /// Operations that a run of a .qcc file may take
+    /// Operations that a run of a .qcc file may take, or what follows from a model's data
     #[arg(long, value_name = "N", default_value_t = Limits::default().work)]
     max_work: u64,
 }

@@ -58,7 +58,8 @@ impl Run {
         let bindings = model.bindings(self.sizes.bindings(), &samples.inputs(0)?);
         let program = model.program(&bindings, &self.rules.selection())?;
         let bar = progress::samples(samples.count());
-        let session = || pipeline::session(&program, self.threads, self.engine.into());
+        let limits = self.most.limits();
+        let session = || pipeline::session_within(&program, self.threads, self.engine.into(), &limits);
         let outputs = batch::run(&samples, session, || bar.inc(1))?;
         bar.finish_and_clear();
         arrays::write_npz(results, &outputs)
@@ -74,19 +75,22 @@ impl Run {
                 None => (names.get(i).cloned().unwrap_or_default(), text.as_str()),
             };
             if names.len() <= i {
-                let message =
-                    format!("the model has {} inputs ({}), `{text}` is one more", names.len(), names.join(", "));
-                return Err(Failure::input(message));
+                let message = format!("the model has {} inputs, `{text}` is one more", names.len());
+                let help = format!("give one array for each input: {}", names.join(", "));
+                return Err(Failure::input_with_help(message, help));
             }
             named.push((name, arrays::read_npy(file.as_ref())?));
         }
         let inputs: Vec<Tensor> = model.matched(named)?;
         let bindings = model.bindings(self.sizes.bindings(), &inputs);
         let program = model.program(&bindings, &self.rules.selection())?;
-        let mut session = pipeline::session(&program, self.threads, self.engine.into())?;
+        let limits = self.most.limits();
+        let mut session = pipeline::session_within(&program, self.threads, self.engine.into(), &limits)?;
         let outputs = session.run(&inputs)?;
-        std::fs::create_dir_all(&self.output_dir)
-            .map_err(|e| Failure::input(format!("cannot create `{}`: {e}", self.output_dir.display())))?;
+        std::fs::create_dir_all(&self.output_dir).map_err(|e| {
+            let message = format!("cannot create `{}`: {e}", self.output_dir.display());
+            Failure::input_with_help(message, "--output-dir names a folder that is there or can be made")
+        })?;
         for (i, tensor) in outputs.iter().enumerate() {
             arrays::write_array(&self.output_dir.join(format!("output_{i}")), tensor)?;
         }

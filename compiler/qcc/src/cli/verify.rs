@@ -124,7 +124,7 @@ fn outputs(compiled: &Compiled, samples: &[Vec<Tensor>]) -> Result<(), Failure> 
             let got = session.run(sample)?;
             let mut expected = qcc_ir::evaluate(&compiled.typed, sample)?;
             if let Some(tail) = &compiled.program.tail {
-                expected = tail.block.run(expected)?;
+                expected = tail.block.run(expected, &mut qcc_session::Options::default().tail)?;
             }
             Ok(got.iter().zip(&expected).map(|(g, e)| Error::between(g, e)).collect())
         })

@@ -4,6 +4,7 @@ use super::asked::{self, indented, place};
 use super::{RuleFiles, Sizes, explain};
 use qcc::failure::Failure;
 use qcc::pipeline;
+use qcc::standard_rules::LIST_RULES;
 use qcc_egraph::Options;
 use qcc_egraph::why::{Answer, why};
 use qcc_lower::Target;
@@ -45,8 +46,9 @@ impl Why {
         let options = Options::default();
         let mut asked = asked::saturated(self.model.as_deref(), &self.sizes, &self.rules, options.clone())?;
         let position = asked.rules.rules.iter().position(|r| r.name == self.rule);
-        let position = position
-            .ok_or_else(|| Failure::unknown("rule", &self.rule, asked.rules.rules.iter().map(|r| r.name.as_str())))?;
+        let position = position.ok_or_else(|| {
+            Failure::unknown("rule", &self.rule, asked.rules.rules.iter().map(|r| r.name.as_str()), LIST_RULES)
+        })?;
         let (model, node) = (pipeline::costs(Target::host(), &asked.rules), self.node.as_deref());
         let answer = why(&mut asked.saturated, &asked.rules, &model, &options, position, node);
         let answer = answer.map_err(|e| explain::failure(e, &asked))?;

@@ -102,9 +102,22 @@ pub fn matrix(name: &str, values: &[f32; 64]) -> Vec<u8> {
 }
 
 fn value(number: u64, name: &str, shape: &[u64]) -> Vec<u8> {
+    value_of(number, name, 1, shape)
+}
+
+fn value_of(number: u64, name: &str, dtype: u64, shape: &[u64]) -> Vec<u8> {
     let dims: Vec<u8> = shape.iter().flat_map(|&d| bytes(1, int(1, d))).collect();
-    let tensor = [int(1, 1), bytes(2, dims)].concat();
+    let tensor = [int(1, dtype), bytes(2, dims)].concat();
     bytes(number, [bytes(1, name), bytes(2, bytes(1, tensor))].concat())
+}
+
+/// The body of a loop that carries `f32[2,8]` and goes on as long as it is told: `v + v`.
+pub fn doubling_body() -> Vec<u8> {
+    let nodes = [node("Identity", &["going"], "on"), node("Add", &["v", "v"], "w")].concat();
+    let inputs = [value_of(11, "i", 7, &[]), value_of(11, "going", 9, &[]), value(11, "v", &[2, 8])].concat();
+    let outputs = [value_of(12, "on", 9, &[]), value(12, "w", &[2, 8])].concat();
+    let graph = [nodes, bytes(2, "body"), inputs, outputs].concat();
+    bytes(5, [bytes(1, "body"), bytes(6, graph), int(20, 5)].concat())
 }
 
 /// A constant of one f32.

@@ -1,7 +1,7 @@
 //! `If`.
 
 use super::loop_::truth;
-use crate::{Block, OpDef, OpError, Param, def::no_macs};
+use crate::{Block, Budget, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::Tensor;
 
 /// One of two nested graphs, by a condition; after the condition come the values the branches capture.
@@ -19,10 +19,14 @@ pub static OP: OpDef = OpDef {
 };
 
 /// Runs the branch that the condition names.
-pub(crate) fn run(given: Vec<Option<Tensor>>, branches: [&Block; 2]) -> Result<Vec<Tensor>, OpError> {
+pub(crate) fn run(
+    given: Vec<Option<Tensor>>,
+    branches: [&Block; 2],
+    budget: &mut Budget,
+) -> Result<Vec<Tensor>, OpError> {
     let mut given = given.into_iter();
     let condition = given.next().flatten().ok_or_else(|| OpError::invalid("it has no condition"))?;
     let captured: Option<Vec<Tensor>> = given.collect();
     let captured = captured.ok_or_else(|| OpError::invalid("a captured value is absent"))?;
-    branches[usize::from(!truth(&condition)?)].run(captured)
+    branches[usize::from(!truth(&condition)?)].run(captured, budget)
 }

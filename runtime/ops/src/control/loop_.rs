@@ -1,7 +1,7 @@
 //! `Loop`.
 
 use super::stacked::Stacked;
-use crate::{AttrDef, AttrKind, Attrs, Block, Default, OpDef, OpError, Param, def::no_macs};
+use crate::{AttrDef, AttrKind, Attrs, Block, Budget, Default, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::{DType, Tensor};
 
 /// Runs a nested graph again and again: for a number of times, while a condition holds, or both.
@@ -28,6 +28,7 @@ pub(crate) fn run(
     attrs: &Attrs,
     outputs: usize,
     body: &Block,
+    budget: &mut Budget,
 ) -> Result<Vec<Tensor>, OpError> {
     let captures = usize::try_from(attrs.int("captures").unwrap_or(0)).unwrap_or(0);
     let times = match given.first().and_then(Option::as_ref) {
@@ -50,14 +51,15 @@ pub(crate) fn run(
     let mut stacks: Vec<Stacked> = (0..scans).map(|_| Stacked::default()).collect();
     let mut iteration = 0;
     while condition && iteration < times {
+        budget.spend(0)?;
         let mut inputs = vec![Tensor::scalar(iteration), Tensor::scalar(condition)];
         inputs.append(&mut carried);
         inputs.extend(captured.iter().cloned());
-        let mut results = body.run(inputs)?.into_iter();
+        let mut results = body.run(inputs, budget)?.into_iter();
         condition = truth(&results.next().ok_or_else(|| OpError::invalid("its body gives no condition"))?)?;
         carried = results.by_ref().take(around).collect();
         for (stack, slice) in stacks.iter_mut().zip(results) {
-            stack.push(slice)?;
+            stack.push(slice, budget)?;
         }
         iteration += 1;
     }

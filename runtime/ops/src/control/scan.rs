@@ -1,7 +1,7 @@
 //! `Scan`.
 
 use super::stacked::Stacked;
-use crate::{AttrDef, AttrKind, Attrs, Block, Default, OpDef, OpError, Param, def::no_macs};
+use crate::{AttrDef, AttrKind, Attrs, Block, Budget, Default, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::{Tensor, TensorType};
 
 /// Runs a nested graph once for every slice of its scan inputs, with states that go around.
@@ -34,6 +34,7 @@ pub(crate) fn run(
     attrs: &Attrs,
     outputs: usize,
     body: &Block,
+    budget: &mut Budget,
 ) -> Result<Vec<Tensor>, OpError> {
     let count = |name: &str| {
         usize::try_from(attrs.int(name).unwrap_or(0)).map_err(|_| OpError::invalid(format!("`{name}` is negative")))
@@ -61,13 +62,14 @@ pub(crate) fn run(
     }
     let mut stacks: Vec<Stacked> = (0..scans).map(|_| Stacked::default()).collect();
     for step in 0..steps {
+        budget.spend(0)?;
         let around = states.len();
         let slices = sources.iter().map(|(t, axis, back)| slice(t, *axis, if *back { steps - 1 - step } else { step }));
         let arguments = states.drain(..).chain(slices).chain(captured.iter().cloned()).collect();
-        let mut results = body.run(arguments)?.into_iter();
+        let mut results = body.run(arguments, budget)?.into_iter();
         states = results.by_ref().take(around).collect();
         for (stack, slice) in stacks.iter_mut().zip(results) {
-            stack.push(slice)?;
+            stack.push(slice, budget)?;
         }
     }
     for (i, mut stack) in stacks.into_iter().enumerate() {

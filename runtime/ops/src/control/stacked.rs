@@ -1,6 +1,6 @@
 //! Slices of equal type, stacked along a new axis.
 
-use crate::OpError;
+use crate::{Budget, OpError};
 use qcc_tensor::{Tensor, TensorType};
 
 /// Slices in order.
@@ -9,7 +9,7 @@ pub(crate) struct Stacked(Vec<Tensor>);
 
 impl Stacked {
     /// Adds a slice, which must have the type of the others.
-    pub(crate) fn push(&mut self, slice: Tensor) -> Result<(), OpError> {
+    pub(crate) fn push(&mut self, slice: Tensor, budget: &mut Budget) -> Result<(), OpError> {
         match self.0.first() {
             Some(first) if first.ty() != slice.ty() => Err(OpError::unsupported(format!(
                 "slices of different types, {} and {}, cannot be stacked",
@@ -17,6 +17,7 @@ impl Stacked {
                 slice.ty()
             ))),
             _ => {
+                budget.hold(slice.bytes().len())?;
                 self.0.push(slice);
                 Ok(())
             }

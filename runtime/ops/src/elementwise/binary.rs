@@ -33,6 +33,19 @@ pub(crate) fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     Ok(vec![TensorType { dtype: common_dtype(a)?, shape: common_shape(a)? }])
 }
 
+/// As [`infer`], for functions that exist on numbers only.
+pub(crate) fn infer_numbers(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
+    let types = infer(a)?;
+    if types[0].dtype == DType::Bool {
+        return Err(OpError::invalid(format!(
+            "the inputs must be tensors of numbers, got {} and {}",
+            a.ty(0)?,
+            a.ty(1)?
+        )));
+    }
+    Ok(types)
+}
+
 /// Broadcast shape, `bool`.
 pub(crate) fn infer_predicate(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     common_dtype(a)?;
@@ -103,7 +116,7 @@ macro_rules! arithmetic {
             outputs: &[crate::Param::one("c")],
             attrs: &[],
             elementwise: true,
-            infer: crate::elementwise::binary::infer,
+            infer: crate::elementwise::binary::infer_numbers,
             eval: |a| crate::elementwise::binary::eval(a, |$a, $b| $float, |$i, $j| $int),
             macs: crate::def::no_macs,
         };

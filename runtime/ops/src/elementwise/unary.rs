@@ -18,6 +18,15 @@ pub(crate) fn infer_float(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpEr
     Ok(vec![ty.clone()])
 }
 
+/// As [`infer`], for functions that exist on numbers only.
+pub(crate) fn infer_number(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
+    let ty = a.ty(0)?;
+    if ty.dtype == DType::Bool {
+        return Err(OpError::invalid(format!("the input must be a tensor of numbers, got {ty}")));
+    }
+    Ok(vec![ty.clone()])
+}
+
 /// Computes in f64 and rounds once to the element type.
 pub(crate) fn eval_float(a: &EvalArgs<'_>, f: impl Fn(f64, &Attrs) -> f64) -> Result<Vec<Tensor>, OpError> {
     let x = a.input(0)?;
@@ -102,7 +111,7 @@ macro_rules! number_function {
             outputs: &[crate::Param::one("y")],
             attrs: &[],
             elementwise: true,
-            infer: crate::elementwise::unary::infer,
+            infer: crate::elementwise::unary::infer_number,
             eval: |a| crate::elementwise::unary::eval_number(a, |$x| $float, |$i| $int),
             macs: crate::def::no_macs,
         };
