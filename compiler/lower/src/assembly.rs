@@ -3,6 +3,7 @@
 use crate::arena::{Interval, plan};
 use crate::constants::Constants;
 use crate::kernels::layout::SLACK;
+use bytes::Bytes;
 use indexmap::IndexSet;
 use qcc_kernel::Kernel;
 use qcc_kernel::program::{Action, Buffer, BufferId, Place, Port, Program, Step};
@@ -19,8 +20,9 @@ pub struct Assembly<'c> {
 struct Virtual {
     name: String,
     bytes: usize,
-    /// Offset among the constants, if it is one.
-    constant: Option<usize>,
+    /// Its contents, if it is a constant. They are stored if a step reads them: weights that kernels read in an order of their
+    /// own are not.
+    constant: Option<Bytes>,
 }
 
 impl<'c> Assembly<'c> {
@@ -35,9 +37,9 @@ impl<'c> Assembly<'c> {
     }
 
     /// A buffer with constant contents, with slack behind.
-    pub fn constant(&mut self, name: &str, contents: &[u8]) -> BufferId {
-        let constant = Some(self.constants.add(contents));
-        self.declare(Virtual { name: name.into(), bytes: contents.len() + SLACK, constant })
+    pub fn constant(&mut self, name: &str, contents: impl Into<Bytes>) -> BufferId {
+        let contents = contents.into();
+        self.declare(Virtual { name: name.into(), bytes: contents.len() + SLACK, constant: Some(contents) })
     }
 
     fn declare(&mut self, buffer: Virtual) -> BufferId {
@@ -91,10 +93,13 @@ impl<'c> Assembly<'c> {
             .collect();
         let plan = plan(&intervals);
         let buffers = self.buffers.into_iter().zip(plan.offsets).zip(&lives).map(|((buffer, offset), life)| {
-            let place = buffer.constant.map_or(Place::Arena(offset), Place::Constant);
-            let bytes = if life.is_none() && buffer.constant.is_none() { 0 } else { buffer.bytes };
-            Buffer { name: buffer.name, bytes, place }
+            let place = match buffer.constant.filter(|_| life.is_some()) {
+                Some(contents) => Place::Constant(self.constants.add(&contents)),
+                None => Place::Arena(offset),
+            };
+            Buffer { name: buffer.name, bytes: if life.is_some() { buffer.bytes } else { 0 }, place }
         });
+        let buffers: Vec<Buffer> = buffers.collect();
         Program {
             name: name.into(),
             metadata: Vec::new(),
@@ -102,7 +107,7 @@ impl<'c> Assembly<'c> {
             outputs,
             kernels: self.kernels.into_iter().collect(),
             constants: bytes::Bytes::new(),
-            buffers: buffers.collect(),
+            buffers,
             arena_bytes: plan.bytes,
             steps: self.steps,
             tail: None,

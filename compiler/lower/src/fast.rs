@@ -260,7 +260,7 @@ impl Walk<'_, '_> {
             .iter()
             .map(|source| match source {
                 Source::Input(i) => self.homes[&body_inputs[i - first]].buffer,
-                Source::Constant(t) => self.out.constant(name, t.bytes()),
+                Source::Constant(t) => self.out.constant(name, t.to_shared()),
             })
             .collect();
         let buffer = self.out.buffer(name, output.bytes());
@@ -296,7 +296,7 @@ impl Walk<'_, '_> {
                 Arg::Input(i) => inputs[*i as usize],
                 Arg::Operand(i) => tensors[*i as usize],
                 Arg::Output => output,
-                Arg::Constants => self.out.constant(name, &generated.constants),
+                Arg::Constants => self.out.constant(name, generated.constants.clone()),
                 Arg::Scratch(bytes) => self.out.buffer(name, *bytes as usize),
             };
             self.out.reserve(buffer, decl.bytes);

@@ -104,7 +104,7 @@ impl Walk<'_, '_> {
         let macs = self.macs(core, id);
         for g in 0..group {
             let packed = packed_weights(&weights, g, group);
-            let b = self.out.constant(name, &packed);
+            let b = self.out.constant(name, packed);
             let im2col = (!direct).then(|| Im2Col {
                 input: [n, h, width, c],
                 output,

@@ -120,7 +120,7 @@ impl Walk<'_, '_> {
         match self.graph.graph().node(id) {
             Node::Input(_) => {}
             Node::Const(t) => {
-                let buffer = self.out.constant(&format!("constant {}", id.0), t.bytes());
+                let buffer = self.out.constant(&format!("constant {}", id.0), t.to_shared());
                 self.homes.insert(id.output(0), Home::dense(buffer));
             }
             Node::Op(node) if is_alias(node) => {

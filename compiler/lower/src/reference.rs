@@ -59,7 +59,7 @@ pub fn fused_steps(
         match graph.node(id) {
             Node::Input(_) | Node::Fused(_) => {}
             Node::Const(t) => {
-                let buffer = out.constant(&node.name, t.bytes());
+                let buffer = out.constant(&node.name, t.to_shared());
                 values.insert(id.output(0), (buffer, t.ty().clone()));
             }
             Node::Op(OpNode { op, attrs, inputs, .. }) => {

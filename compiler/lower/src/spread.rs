@@ -123,7 +123,7 @@ impl Walk<'_, '_> {
         body.push(Node::Binary(Fn2::Add, x, added));
         let spec = MapSpec { name: name.into(), output, body };
         let generated = map::generate(&spec, self.options.target.width)?;
-        let constant = self.out.constant(name, Tensor::new([rows], each).bytes());
+        let constant = self.out.constant(name, Tensor::new([rows], each).to_shared());
         let sum = self.out.buffer(name, output.bytes());
         let ns = cost::kernel_ns(0, 2 * output.data_bytes(), Arithmetic::Float);
         self.push_kernel(name, generated, &[], &[planes, constant], sum, 0, ns);

@@ -688,7 +688,7 @@ fn fields_of_the_file_are_checked_before_they_are_used() {
     let set =
         |at: usize, value: u64| move |bytes: &mut Vec<u8>| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
     let early = "it is damaged (it ends too early); compile the model again";
-    for huge in [u64::MAX, u64::MAX - 39, 1 << 63, 1 << 40, whole.len() as u64] {
+    for huge in [u64::MAX, u64::MAX - 47, 1 << 63, 1 << 40, whole.len() as u64] {
         for field in [8, 16, 24] {
             assert_eq!(refused(&set(field, huge)), early, "field at {field}: {huge}");
         }
@@ -696,7 +696,7 @@ fn fields_of_the_file_are_checked_before_they_are_used() {
     assert_eq!(refused(&|bytes| bytes.extend([0; 64])), early);
     assert_eq!(
         refused(&|bytes| bytes[4] = 2),
-        "it has format version 2, this program reads 3; compile the model again"
+        "it has format version 2, this program reads 4; compile the model again"
     );
     assert_eq!(refused(&|bytes| bytes[0] = b'Q'), "it is not a compiled model (no `qcc` mark at its start)");
     let header = u64::from_le_bytes(whole[8..16].try_into().expect("eight bytes"));
@@ -709,6 +709,12 @@ fn fields_of_the_file_are_checked_before_they_are_used() {
         set(16, 4096 + 64)(bytes);
         set(24, constants)(bytes);
     });
+    let packed = "it is damaged (its constants cannot be unpacked); compile the model again";
+    for other in [0, constants - 1, constants + 1, LIMITS.memory] {
+        assert_eq!(refused(&set(40, other)), packed, "{other} bytes of constants");
+    }
+    let more = refused(&set(40, LIMITS.memory + 1));
+    assert!(more.contains("bytes of constants, the limit is"), "{more}");
     assert_eq!(moved, "it is damaged (its constants do not follow its header); compile the model again");
 }
 
