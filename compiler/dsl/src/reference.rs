@@ -202,6 +202,11 @@ const WORDS: &[(Builtin, &str, &str)] = {
         (B::Value, "value(x)", "The number of a constant with one element, or the list of a constant with one axis."),
         (B::MinOf, "min_of(x)", "The smallest element of a constant."),
         (B::MaxOf, "max_of(x)", "The largest element of a constant."),
+        (
+            B::Live,
+            "live(x, axis)",
+            "The positions along an axis of a constant at which some element is not zero; none of an absent value.",
+        ),
         (B::AllClose, "all_close(x, y, rtol)", "Constants are equal within a relative tolerance, after broadcasting."),
         (
             B::SumFits,
@@ -229,6 +234,7 @@ const WORDS: &[(Builtin, &str, &str)] = {
         (B::MapAxes, "map_axes(axes, p)", "The positions of axes in the permuted tensor."),
         (B::Broadcast, "broadcast(s, t)", "The common shape of two shapes; the condition fails if there is none."),
         (B::Sort, "sort(list)", "The items in ascending order."),
+        (B::Union, "union(list, list)", "The integers that are in one of two lists, each once, in ascending order."),
         (B::Min, "min(a, b)", "The smaller number."),
         (B::Max, "max(a, b)", "The larger number."),
         (B::Abs, "abs(x)", "The magnitude of a number."),

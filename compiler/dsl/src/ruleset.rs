@@ -433,6 +433,9 @@ pub enum Builtin {
     MinOf,
     /// `max_of(x)`: largest element of a constant.
     MaxOf,
+    /// `live(x, axis)`: the positions along an axis of a constant at which some element is not zero, in ascending order; none of an
+    /// absent value.
+    Live,
     /// `all_close(x, y, rtol)`: constants equal within a relative tolerance, after broadcasting.
     AllClose,
     /// `sum_fits(w, zw, b, axis, reach)`: whether `b[o]` and any part of the products of `w[o, …] - zw[o]` with integers of
@@ -481,6 +484,8 @@ pub enum Builtin {
     Broadcast,
     /// `sort(list)`.
     Sort,
+    /// `union(list, list)`: the integers that are in a list, each once, in ascending order.
+    Union,
     /// `min(a, b)` on numbers.
     Min,
     /// `max(a, b)` on numbers.

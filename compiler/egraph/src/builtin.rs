@@ -7,6 +7,7 @@ use crate::sum_fits::sum_fits;
 use egg::Id;
 use qcc_dsl::Builtin;
 use qcc_tensor::{DType, Tensor, broadcast_shapes};
+use std::collections::BTreeSet;
 
 /// Calls a built-in function.
 pub(crate) fn call(instance: &mut Instance<'_>, builtin: Builtin, args: &[V]) -> Result<V, String> {
@@ -33,6 +34,8 @@ pub(crate) fn call(instance: &mut Instance<'_>, builtin: Builtin, args: &[V]) ->
         Builtin::Value => of_tensor(&constant(instance, arg(0)?)?)?,
         Builtin::MinOf => extreme(&constant(instance, arg(0)?)?, f64::min)?,
         Builtin::MaxOf => extreme(&constant(instance, arg(0)?)?, f64::max)?,
+        Builtin::Live if *arg(0)? == V::Absent => V::List(Vec::new()),
+        Builtin::Live => live(&constant(instance, arg(0)?)?, int(arg(1)?)?)?,
         Builtin::AllClose => {
             let (x, y) = (constant(instance, arg(0)?)?, constant(instance, arg(1)?)?);
             V::Bool(all_close(&x, &y, number(arg(2)?)?)?)
@@ -112,6 +115,10 @@ pub(crate) fn call(instance: &mut Instance<'_>, builtin: Builtin, args: &[V]) ->
             items.sort_unstable();
             V::List(items.into_iter().map(V::Int).collect())
         }
+        Builtin::Union => {
+            let both: BTreeSet<i64> = ints(arg(0)?)?.into_iter().chain(ints(arg(1)?)?).collect();
+            V::List(both.into_iter().map(V::Int).collect())
+        }
         Builtin::Min => pick(arg(0)?, arg(1)?, |a, b| a <= b)?,
         Builtin::Max => pick(arg(0)?, arg(1)?, |a, b| a >= b)?,
         Builtin::Abs => match arg(0)? {
@@ -182,6 +189,28 @@ fn of_tensor(tensor: &Tensor) -> Result<V, String> {
 fn extreme(tensor: &Tensor, pick: fn(f64, f64) -> f64) -> Result<V, String> {
     let found = tensor.to_f64_vec().into_iter().reduce(pick).ok_or("the constant has no elements")?;
     Ok(if tensor.dtype().is_float() { V::Float(found) } else { V::Int(found as i64) })
+}
+
+/// Positions along an axis at which some element is not zero. Numbers are little endian: of a float, the highest bit of the last
+/// byte is the sign.
+fn live(tensor: &Tensor, axis: i64) -> Result<V, String> {
+    let at = usize::try_from(if axis < 0 { axis + tensor.rank() as i64 } else { axis });
+    let at = at.ok().filter(|&at| at < tensor.rank()).ok_or_else(|| format!("there is no axis {axis}"))?;
+    let (size, count) = (tensor.dtype().size(), tensor.shape()[at]);
+    let run = tensor.shape()[at + 1..].iter().product::<usize>() * size;
+    let sign = if tensor.dtype().is_float() { 0x80 } else { 0 };
+    let is_zero = |number: &[u8]| {
+        let (last, rest) = number.split_last().expect("every type has bytes");
+        last & !sign == 0 && rest.iter().all(|&byte| byte == 0)
+    };
+    let mut found = vec![false; count];
+    if run > 0 && count > 0 {
+        for (i, slice) in tensor.bytes().chunks_exact(run).enumerate() {
+            let found = &mut found[i % count];
+            *found = *found || !slice.chunks_exact(size).all(is_zero);
+        }
+    }
+    Ok(V::List(found.iter().zip(0..).filter(|(found, _)| **found).map(|(_, i)| V::Int(i)).collect()))
 }
 
 fn all_close(x: &Tensor, y: &Tensor, rtol: f64) -> Result<bool, String> {

@@ -163,7 +163,7 @@ impl Solver<'_, '_, '_, '_> {
     fn make_constant(&mut self, condition: &Meta) {
         each(condition, &mut |part| {
             let Meta::Call(
-                Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::AllClose | Builtin::SumFits,
+                Builtin::Value | Builtin::MinOf | Builtin::MaxOf | Builtin::Live | Builtin::AllClose | Builtin::SumFits,
                 args,
             ) = part
             else {
@@ -215,6 +215,9 @@ impl Solver<'_, '_, '_, '_> {
 
     fn comparison(&mut self, op: MetaOp, a: &Meta, b: &Meta, wanted: bool) {
         let op = if wanted { op } else { negated(op) };
+        if self.thin_out(&[a, b]) {
+            return;
+        }
         let sides = [(a, b, op), (b, a, mirrored(op))];
         let possible: Vec<_> =
             sides.into_iter().filter_map(|(own, other, op)| self.place(own).map(|p| (p, own, other, op))).collect();
@@ -233,6 +236,42 @@ impl Solver<'_, '_, '_, '_> {
         if let Some(value) = satisfying(op, &target, now.as_ref(), self.draw) {
             self.assign(&place, value);
         }
+    }
+
+    /// A comparison of what is not zero in some constants: the same slices of all of them become zero, the last one for certain and
+    /// the first one never. `false` if the comparison is of something else.
+    fn thin_out(&mut self, sides: &[&Meta]) -> bool {
+        let mut asked: Vec<(VarId, Meta)> = Vec::new();
+        for side in sides {
+            each(side, &mut |part| {
+                if let Meta::Call(Builtin::Live, args) = part
+                    && let [Meta::Var(var), axis] = &args[..]
+                {
+                    asked.push((*var, axis.clone()));
+                }
+            });
+        }
+        for (var, axis) in &asked {
+            let axis = meta::eval(self.instance, axis).and_then(|v| meta::int(&v)).ok();
+            let value = meta::eval(self.instance, &Meta::Var(*var)).and_then(|v| match v {
+                V::Tensor(id) => self.instance.value(id),
+                other => Err(format!("{other:?} is no tensor")),
+            });
+            let (Some(axis), Ok(value)) = (axis.and_then(|a| usize::try_from(a).ok()), value) else { continue };
+            let Some(&count) = value.shape().get(axis) else { continue };
+            let run: usize = value.shape()[axis + 1..].iter().product();
+            let gone: Vec<bool> =
+                (0..count).map(|i| i > 0 && (i + 1 == count || self.draw.pick(&format!("zero {i}"), 2) == 1)).collect();
+            let mut numbers = value.to_f64_vec();
+            for (i, number) in numbers.iter_mut().enumerate() {
+                if gone[i / run.max(1) % count.max(1)] {
+                    *number = 0.0;
+                }
+            }
+            let pin = self.pins.tensor(*var);
+            (pin.constant, pin.shape, pin.value) = (Some(true), Some(value.shape().to_vec()), Some(numbers));
+        }
+        !asked.is_empty()
     }
 
     /// What the generator decides about a side of a comparison.
