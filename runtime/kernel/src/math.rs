@@ -87,7 +87,7 @@ pub fn erf(b: &mut KernelBuilder, x: Value) -> Value {
     let far = copy_sign(b, far, x);
     // Near zero: x + x P(x^2).
     let x2 = b.binary(BinOp::Mul, x, x);
-    let near = [-6.013_393_3e-4, 4.998_001e-3, -2.677_023_2e-2, 1.128_192_7e-1, -3.761_250_7e-1, 1.283_791_5e-1];
+    let near = [-6.013_393e-4, 4.998_001e-3, -2.677_023_2e-2, 1.128_192_7e-1, -3.761_250_7e-1, 1.283_791_5e-1];
     let poly = polynomial(b, x2, &near);
     let poly = b.binary(BinOp::Mul, poly, x);
     let near = b.binary(BinOp::Add, poly, x);
