@@ -140,7 +140,7 @@ mod tests {
             ("anything", words(&any), 1 + PART),
             (
                 "a quarter of them no zeros",
-                words(&|i| if i % 4 == 0 { any(i) } else { i % 2 << 31 }),
+                words(&|i| if i % 4 == 0 { any(i) } else { (i % 2) << 31 }),
                 1 + PART / 16 + PART / 4,
             ),
             ("codes of 8 bits in 16", codes, 2 + 2 * 255 + PART / 2),
