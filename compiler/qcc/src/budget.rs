@@ -24,7 +24,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may become [`GIVEN_UP`] times as noisy for
+    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may become by 2 dB noisier for
     /// speed, and one that is not is brought there.
     pub fn of(options: &Options, now: Loss) -> Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
