@@ -65,6 +65,9 @@ pub fn compiled(model: &[u8]) -> Option<Vec<u8>> {
 /// What an artifact of unknown origin may need here: milliseconds.
 pub const LIMITS: Limits = Limits { memory: 16 << 20, work: 1 << 22, instructions: 1 << 14 };
 
+/// The same for what follows the steps of a model whose shapes depend on its data.
+pub const TAIL: Budget = Budget { work: LIMITS.work, memory: LIMITS.memory };
+
 /// A model: imported, its open dimensions bound, typed.
 fn onnx(bytes: &[u8]) {
     match qcc_onnx::import_bytes(bytes.to_vec().into(), None) {
@@ -127,7 +130,7 @@ fn qcc(bytes: &[u8]) {
     }
     if let Ok(program) = artifact::decode(bytes.into(), &LIMITS) {
         let inputs: Vec<Tensor> = program.inputs.iter().map(|port| Tensor::zeros(port.ty.clone())).collect();
-        let options = Options { tail: Budget { work: LIMITS.work, memory: LIMITS.memory }, ..Options::default() };
+        let options = Options { tail: TAIL, ..Options::default() };
         if let Ok(mut session) = Session::new(Arc::new(program), &options) {
             let _ = session.run(&inputs);
         }

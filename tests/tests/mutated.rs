@@ -15,7 +15,7 @@ use qcc_session::{Engine, Options, Session, artifact};
 use qcc_tensor::{DType, Tensor, TensorType};
 use qcc_tests::damage::{Random, damaged};
 use qcc_tests::patience::timed;
-use qcc_tests::targets::{bindings, corpus};
+use qcc_tests::targets::{TAIL, bindings, corpus};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn compile_and_compare(bytes: &[u8], rules: &RuleSet) -> Result<bool, String> {
     }
     let inputs = inputs(types.iter());
     let expected = qcc_ir::evaluate(&head, &inputs).and_then(|values| match &tail {
-        Some(tail) => tail.block.run(values, &mut qcc_session::Options::default().tail),
+        Some(tail) => tail.block.run(values, &mut TAIL.clone()),
         None => Ok(values),
     });
     let program = match pipeline::compile(&graph, &bindings, rules, Target::host(), &mut |_| ()) {
@@ -125,7 +125,7 @@ fn compile_and_compare(bytes: &[u8], rules: &RuleSet) -> Result<bool, String> {
         Err(failure) if failure.exit_code() == 70 => return Err(format!("{failure}")),
         Err(_) => return Ok(false),
     };
-    let session = pipeline::session(&program, 1, Engine::Jit);
+    let session = pipeline::session_within(&program, 1, Engine::Jit, &LIMITS);
     let got = session.and_then(|mut session| Ok(session.run(&inputs)?));
     match (got, expected) {
         (Ok(got), Ok(expected)) => {
@@ -184,18 +184,21 @@ fn artifacts() -> Vec<(String, Vec<u8>, usize, Vec<Tensor>)> {
     let name = "fashion_resnet_qat.onnx";
     all.push((name.into(), qcc_tests::targets::compiled(&example(name)).expect("the example compiles")));
     all.into_iter()
+        // A loop that never ends gives no result to compare with.
+        .filter(|(name, _)| name != "endless_loop.onnx")
         .map(|(name, bytes)| {
             let program = artifact::decode(bytes.clone().into(), &LIMITS).unwrap_or_else(|e| panic!("{name}: {e}"));
             let results = run(program).unwrap_or_else(|e| panic!("{name}: {e}"));
             let header = u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes")) as usize;
-            (name, bytes, 40 + header, results)
+            (name, bytes, 48 + header, results)
         })
         .collect()
 }
 
 fn run(program: Program) -> Result<Vec<Tensor>, String> {
     let inputs = inputs(program.inputs.iter().map(|port| &port.ty));
-    let mut session = Session::new(Arc::new(program), &Options::default()).map_err(|e| e.to_string())?;
+    let mut session =
+        Session::new(Arc::new(program), &Options { tail: TAIL, ..Options::default() }).map_err(|e| e.to_string())?;
     session.run(&inputs).map_err(|e| e.to_string())
 }
 
