@@ -24,8 +24,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may become by 2 dB noisier for
-    /// speed, and one that is not is brought there.
+    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may lose 2 dB for speed, and one that is not is
+    /// brought there.
     pub fn of(options: &Options, now: Loss) -> Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
         let agreement = options.min_agreement.unwrap_or(0.0);

@@ -1,6 +1,7 @@
 //! Time over error, as a plot of the report: what other budgets would give.
 
 use crate::quantize::Quantized;
+use crate::report;
 use std::fmt::Write as _;
 
 /// Size of the plot and its margins, in pixels.
@@ -26,17 +27,7 @@ pub fn plot(out: &mut String, quantized: &Quantized) {
     );
     let _ =
         write!(out, "<svg width=\"{WIDTH}\" height=\"{}\" role=\"img\" aria-label=\"time over error\">", HEIGHT + 8.0);
-    for line in 0..=(top / 10.0) as usize {
-        let at = y(line as f64 * 10.0);
-        let _ = write!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e3e8ee\"/><text x=\"{}\" y=\"{:.1}\" \
-             font-size=\"11\" text-anchor=\"end\" fill=\"#5b6b7c\">{} dB</text>",
-            LEFT - 4.0,
-            at + 4.0,
-            line * 10
-        );
-    }
+    report::decibels(out, top, (LEFT, WIDTH), y);
     let mut path = String::new();
     for (i, point) in points.iter().enumerate() {
         let (x, y) = (x(point.cost_ns), y(point.sqnr_db));

@@ -254,7 +254,7 @@ fn split(count: usize) -> Split {
         let all: Vec<usize> = (0..count).collect();
         return Split { held_out: all.clone(), checked: all.clone(), others: all };
     }
-    let most = HELD_OUT.min(count.div_ceil(3));
+    let most = HELD_OUT.min(count / 3);
     let some_of = |indices: &[usize], most: usize| -> Vec<usize> {
         qcc_quantize::spread(indices.len(), most).into_iter().map(|i| indices[i]).collect()
     };
@@ -315,6 +315,22 @@ impl From<QuantizeError> for Failure {
                 other => other,
             },
             QuantizeError::Compile(m) => Failure::Bug(format!("a quantized graph does not compile: {m}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_use_has_samples_and_none_is_used_twice() {
+        for count in 3..200 {
+            let Split { held_out, checked, others } = split(count);
+            assert!(!held_out.is_empty() && !checked.is_empty() && !others.is_empty(), "{count} samples");
+            let mut all = [held_out, checked, others].concat();
+            all.sort_unstable();
+            assert!(all.windows(2).all(|w| w[0] < w[1]), "{count} samples: {all:?}");
         }
     }
 }

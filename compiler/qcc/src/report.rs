@@ -107,6 +107,21 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
     out.push_str("</table>\n");
 }
 
+/// Lines across a plot, one every ten decibels up to `top`, with their numbers left of them.
+pub(crate) fn decibels(out: &mut String, top: f64, (left, right): (f64, f64), y: impl Fn(f64) -> f64) {
+    for line in 0..=(top / 10.0) as usize {
+        let at = y(line as f64 * 10.0);
+        let _ = write!(
+            out,
+            "<line x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e3e8ee\"/><text x=\"{}\" y=\"{:.1}\" \
+             font-size=\"11\" text-anchor=\"end\" fill=\"#5b6b7c\">{} dB</text>",
+            left - 4.0,
+            at + 4.0,
+            line * 10
+        );
+    }
+}
+
 /// Signal over noise by layer, alone as a line and in the model as bars.
 fn chart(out: &mut String, errors: &[LayerError]) {
     if errors.is_empty() {
@@ -122,17 +137,7 @@ fn chart(out: &mut String, errors: &[LayerError]) {
     let y = |db: f64| HEIGHT * (1.0 - finite(db) / top) + 8.0;
     let _ =
         write!(out, "<svg width=\"{WIDTH}\" height=\"{}\" role=\"img\" aria-label=\"error by layer\">", HEIGHT + 16.0);
-    for line in 0..=(top / 10.0) as usize {
-        let at = y(line as f64 * 10.0);
-        let _ = write!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e3e8ee\"/><text x=\"{}\" y=\"{:.1}\" \
-             font-size=\"11\" text-anchor=\"end\" fill=\"#5b6b7c\">{} dB</text>",
-            LEFT - 4.0,
-            at + 4.0,
-            line * 10
-        );
-    }
+    decibels(out, top, (LEFT, WIDTH), y);
     let mut path = String::new();
     for (i, error) in errors.iter().enumerate() {
         let (x, here) = (LEFT + i as f64 * step, y(error.whole.sqnr_db()));
