@@ -54,37 +54,22 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn node(&mut self, id: NodeId, allowed: &[Vec<Precision>]) {
-        let copy = match self.graph.graph().node(id) {
-            Node::Input(_) => return,
-            Node::Const(t) => self.writer.out.add_const(t.clone()).node,
-            Node::Op(node) => match self.layers.get(&id) {
-                Some(&layer) => {
-                    let value = self.layer(node, layer, &allowed[layer]);
-                    self.writer.map.insert(id.output(0), value);
-                    return;
-                }
-                None => return self.op(id, node),
-            },
-            Node::Fused(node) => {
-                let mut node = node.clone();
-                node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
-                self.writer.out.add_fused(node).node
+        match (self.graph.graph().node(id), self.layers.get(&id)) {
+            (Node::Op(node), Some(&layer)) => {
+                let value = self.layer(node, layer, &allowed[layer]);
+                self.writer.map.insert(id.output(0), value);
             }
-        };
-        self.writer.map.insert(id.output(0), copy.output(0));
-    }
-
-    fn mapped(&self, node: &OpNode) -> OpNode {
-        let mut node = node.clone();
-        node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
-        node
+            (Node::Op(node), None) => self.op(id, node),
+            _ => self.writer.copy(self.graph, id),
+        }
     }
 
     /// The value of a layer in every precision that is allowed.
     fn layer(&mut self, node: &OpNode, at: usize, allowed: &[Precision]) -> ValueId {
         let mut values = Vec::new();
         if allowed.contains(&Precision::Float) {
-            values.push(self.writer.out.add_op(self.mapped(node)).output(0));
+            let node = self.writer.mapped(node);
+            values.push(self.writer.out.add_op(node).output(0));
         }
         for plan in &self.plans {
             let layer = &plan.layers[at];
@@ -92,8 +77,7 @@ impl Builder<'_> {
             if self.codes.iter().any(|(_, layer, p)| (*layer, p) == (at, precision)) || !allowed.contains(precision) {
                 continue;
             }
-            let mut node = node.clone();
-            node.inputs.iter_mut().flatten().for_each(|v| *v = self.writer.map[v]);
+            let mut node = self.writer.mapped(node);
             let grid = plan.input_grid(layer);
             if let Some(grid) = grid {
                 let factors = plan.factors.get(&layer.input);
@@ -108,9 +92,9 @@ impl Builder<'_> {
 
     /// An operator that reads floats, or codes where that is possible.
     fn op(&mut self, id: NodeId, node: &OpNode) {
-        let float = self.writer.out.add_op(self.mapped(node));
+        let mut reading = self.writer.mapped(node);
+        let float = self.writer.out.add_op(reading.clone());
         let plan = &self.plans[0];
-        let mut reading = self.mapped(node);
         let mut reads = false;
         for (i, slot) in node.inputs.iter().enumerate() {
             let Some(v) = slot.filter(|_| plan.flow.edges.contains(&(id, i))) else { continue };

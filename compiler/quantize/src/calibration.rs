@@ -1,11 +1,12 @@
 //! What is measured of a float graph on samples, and the plans that follow from it.
 
 use crate::flow::{self, Class, Flow};
+use crate::insert::{Writer, insert};
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::{Choice, Chosen, Plan};
 use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
-use crate::{candidates, insert::insert, keep, layers, range, smooth, weights};
-use qcc_ir::{Graph, Node, TypedGraph, ValueId};
+use crate::{candidates, keep, layers, range, smooth, weights};
+use qcc_ir::{Graph, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rustc_hash::FxHashMap;
 
@@ -187,38 +188,12 @@ pub fn spread(count: usize, most: usize) -> Vec<usize> {
 
 /// The graph with values as its only outputs.
 pub fn watching(graph: &TypedGraph, values: &[ValueId]) -> Graph {
-    let g = graph.graph();
-    let mut out = Graph::new(g.name.clone());
-    let mut map: FxHashMap<ValueId, ValueId> = FxHashMap::default();
-    for id in g.node_ids() {
-        let moved = |v: &mut Option<ValueId>, map: &FxHashMap<ValueId, ValueId>| {
-            if let Some(v) = v {
-                *v = map[v];
-            }
-        };
-        let (new, outputs) = match g.node(id) {
-            Node::Input(n) => (out.add_input(n.clone()).node, 1),
-            Node::Const(t) => (out.add_const(t.clone()).node, 1),
-            Node::Op(n) => {
-                let mut n = n.clone();
-                n.inputs.iter_mut().for_each(|v| moved(v, &map));
-                let outputs = n.outputs;
-                (out.add_op(n), outputs)
-            }
-            Node::Fused(n) => {
-                let mut n = n.clone();
-                n.inputs.iter_mut().for_each(|v| moved(v, &map));
-                (out.add_fused(n).node, 1)
-            }
-        };
-        (0..outputs as u32).for_each(|i| {
-            map.insert(id.output(i), new.output(i));
-        });
-    }
+    let mut writer = Writer::new(graph);
+    writer.copy_all(graph);
     for (i, v) in values.iter().enumerate() {
-        out.add_output(format!("value {i}"), map[v]);
+        writer.out.add_output(format!("value {i}"), writer.map[v]);
     }
-    out.pruned()
+    writer.out.pruned()
 }
 
 /// One pass over the samples.

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[ValueId]) -> Graph {
     let g = graph.graph();
     let mut writer = Writer::new(graph);
-    writer.copy(graph, Some(plan));
+    writer.write(graph, plan);
     for (name, value) in g.outputs() {
         writer.out.add_output(name.clone(), writer.map[value]);
     }
@@ -26,7 +26,7 @@ pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[ValueId]) -> Graph {
 /// float model's values; in the quantized model.
 pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph {
     let mut writer = Writer::new(graph);
-    writer.copy(graph, None);
+    writer.copy_all(graph);
     let float: Vec<ValueId> = layers.iter().map(|&i| writer.map[&plan.layers[i].output]).collect();
     let mut local = Vec::new();
     for &i in layers {
@@ -34,15 +34,14 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
         let (Node::Op(node), Choice::Integer(_, integer)) = (graph.graph().node(layer.node), &plan.choices[i]) else {
             continue;
         };
-        let mut node = node.clone();
-        node.inputs.iter_mut().flatten().for_each(|v| *v = writer.map[v]);
+        let mut node = writer.mapped(node);
         if let Some(grid) = plan.input_grid(layer) {
             node.inputs[0] = Some(writer.codes(graph, layer.input, &grid, plan.factors.get(&layer.input)));
         }
         local.push(writer.layer(node, layer, integer, plan.input_grid(layer)).0);
     }
     writer.pairs.clear();
-    writer.copy(graph, Some(plan));
+    writer.write(graph, plan);
     let whole = layers.iter().map(|&i| writer.map[&plan.layers[i].output]);
     for (i, ((f, l), w)) in float.into_iter().zip(local).zip(whole).enumerate() {
         writer.out.add_output(format!("float {i}"), f);
@@ -72,44 +71,69 @@ impl Writer {
         Self { out, map, pairs: FxHashMap::default() }
     }
 
-    /// Copies all nodes, with a plan written in if there is one.
-    fn copy(&mut self, graph: &TypedGraph, plan: Option<&Plan>) {
-        let g = graph.graph();
-        let layers: FxHashMap<NodeId, usize> =
-            plan.iter().flat_map(|p| p.layers.iter().enumerate()).map(|(i, l)| (l.node, i)).collect();
-        for id in g.node_ids() {
-            let new = match g.node(id) {
-                Node::Input(_) => continue,
-                Node::Const(t) => self.out.add_const(t.clone()).node,
-                Node::Op(node) => {
-                    let mut node = node.clone();
-                    for (i, slot) in node.inputs.iter_mut().enumerate() {
-                        if let Some(v) = slot {
-                            let class = plan.filter(|p| p.flow.edges.contains(&(id, i)));
-                            let grid = class.and_then(|p| p.flow.class_of.get(v).map(|&class| p.grids[class].grid));
-                            *v = match grid {
-                                Some(grid) => self.codes(graph, *v, &grid, plan.and_then(|p| p.factors.get(v))),
-                                None => self.map[v],
-                            };
-                        }
-                    }
-                    let layer = plan.zip(layers.get(&id)).map(|(p, &i)| (p, &p.layers[i], &p.choices[i]));
-                    match layer {
-                        Some((plan, layer, Choice::Integer(_, integer))) => {
-                            self.layer(node, layer, integer, plan.input_grid(layer)).0.node
-                        }
-                        _ => self.out.add_op(node),
-                    }
-                }
-                Node::Fused(node) => {
-                    let mut node = node.clone();
-                    node.inputs.iter_mut().flatten().for_each(|v| *v = self.map[v]);
-                    self.out.add_fused(node).node
-                }
-            };
-            for i in 0..g.node(id).outputs() as u32 {
-                self.map.insert(id.output(i), new.output(i));
+    /// Copies a node as it is.
+    pub(crate) fn copy(&mut self, graph: &TypedGraph, id: NodeId) {
+        let new = match graph.graph().node(id) {
+            Node::Input(_) => return,
+            Node::Const(t) => self.out.add_const(t.clone()).node,
+            Node::Op(node) => {
+                let node = self.mapped(node);
+                self.out.add_op(node)
             }
+            Node::Fused(node) => {
+                let mut node = node.clone();
+                node.inputs.iter_mut().flatten().for_each(|v| *v = self.map[v]);
+                self.out.add_fused(node).node
+            }
+        };
+        self.copied(graph, id, new);
+    }
+
+    /// The node with its inputs in the new graph.
+    pub(crate) fn mapped(&self, node: &OpNode) -> OpNode {
+        let mut node = node.clone();
+        node.inputs.iter_mut().flatten().for_each(|v| *v = self.map[v]);
+        node
+    }
+
+    fn copied(&mut self, graph: &TypedGraph, id: NodeId, new: NodeId) {
+        for i in 0..graph.graph().node(id).outputs() as u32 {
+            self.map.insert(id.output(i), new.output(i));
+        }
+    }
+
+    /// Copies all nodes as they are.
+    pub(crate) fn copy_all(&mut self, graph: &TypedGraph) {
+        graph.graph().node_ids().for_each(|id| self.copy(graph, id));
+    }
+
+    /// Copies all nodes with a plan written in.
+    fn write(&mut self, graph: &TypedGraph, plan: &Plan) {
+        let g = graph.graph();
+        let layers: FxHashMap<NodeId, usize> = plan.layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect();
+        for id in g.node_ids() {
+            let Node::Op(node) = g.node(id) else {
+                self.copy(graph, id);
+                continue;
+            };
+            let mut node = node.clone();
+            for (i, slot) in node.inputs.iter_mut().enumerate() {
+                if let Some(v) = slot {
+                    let class = plan.flow.class_of.get(v).filter(|_| plan.flow.edges.contains(&(id, i)));
+                    *v = match class {
+                        Some(&class) => self.codes(graph, *v, &plan.grids[class].grid, plan.factors.get(v)),
+                        None => self.map[v],
+                    };
+                }
+            }
+            let layer = layers.get(&id).map(|&i| (&plan.layers[i], &plan.choices[i]));
+            let new = match layer {
+                Some((layer, Choice::Integer(_, integer))) => {
+                    self.layer(node, layer, integer, plan.input_grid(layer)).0.node
+                }
+                _ => self.out.add_op(node),
+            };
+            self.copied(graph, id, new);
         }
     }
 

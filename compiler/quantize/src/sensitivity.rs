@@ -5,13 +5,14 @@
 //! among the graph's inputs. Noises of independent roundings add up, so the sum over layers predicts the noise of a plan;
 //! whether it holds is measured.
 
+use crate::insert::Writer;
 use crate::lanes::{self, Runtime, Samples};
 use crate::loss::noise_of;
 use crate::plan::{Choice, Plan};
 use crate::{Calibration, Expected, Precision, QuantizeError};
-use qcc_ir::{Graph, InputNode, Node, OpNode, TypedGraph, ValueId};
+use qcc_ir::{Graph, InputNode, NodeId, TypedGraph, ValueId};
 use qcc_ops::Attrs;
-use qcc_tensor::{DType, Tensor, TensorType};
+use qcc_tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 
 /// What a layer costs in accuracy: noise at the model's outputs, over signal, if only this layer runs on integers.
@@ -114,57 +115,26 @@ impl Samples for Switched<'_> {
 
 /// The graph with the noise of layers added to their outputs, each times a scalar input.
 fn with_noise(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph {
-    let g = graph.graph();
-    let mut out = Graph::new(g.name.clone());
-    let mut map: FxHashMap<ValueId, ValueId> = FxHashMap::default();
-    for &id in g.inputs() {
-        map.insert(id.output(0), out.add_input(g.input(id).clone()));
-    }
-    let switches: Vec<ValueId> = layers
-        .iter()
-        .map(|i| {
-            let name = format!("noise of layer {i}");
-            out.add_input(InputNode { name, dtype: DType::F32, dims: Some(Vec::new()) })
-        })
-        .collect();
-    let noisy: FxHashMap<ValueId, usize> =
-        layers.iter().enumerate().map(|(at, &i)| (plan.layers[i].output, at)).collect();
-    for id in g.node_ids() {
-        let new = match g.node(id) {
-            Node::Input(_) => continue,
-            Node::Const(t) => out.add_const(t.clone()).node,
-            Node::Op(node) => {
-                let mut node = node.clone();
-                node.inputs.iter_mut().flatten().for_each(|v| *v = map[v]);
-                out.add_op(node)
-            }
-            Node::Fused(node) => {
-                let mut node = node.clone();
-                node.inputs.iter_mut().flatten().for_each(|v| *v = map[v]);
-                out.add_fused(node).node
-            }
-        };
-        for i in 0..g.node(id).outputs() as u32 {
-            let mut value = new.output(i);
-            if let Some(&at) = noisy.get(&id.output(i)) {
-                let noise = out.add_const(noise(graph, plan, layers[at]));
-                let switched = op(&mut out, "Mul", [noise, switches[at]]);
-                value = op(&mut out, "Add", [value, switched]);
-            }
-            map.insert(id.output(i), value);
+    let mut writer = Writer::new(graph);
+    let switch =
+        |i: &usize| InputNode { name: format!("noise of layer {i}"), dtype: DType::F32, dims: Some(Vec::new()) };
+    let switches: Vec<ValueId> = layers.iter().map(|i| writer.out.add_input(switch(i))).collect();
+    let noisy: FxHashMap<NodeId, usize> = layers.iter().enumerate().map(|(at, &i)| (plan.layers[i].node, at)).collect();
+    for id in graph.graph().node_ids() {
+        writer.copy(graph, id);
+        if let Some(&at) = noisy.get(&id) {
+            let value = writer.map[&id.output(0)];
+            let noise = writer.out.add_const(noise(graph, plan, layers[at]));
+            let both = |a, b| vec![Some(a), Some(b)];
+            let switched = writer.op("Mul", Attrs::new(), both(noise, switches[at]), String::new());
+            let sum = writer.op("Add", Attrs::new(), both(value, switched), String::new());
+            writer.map.insert(id.output(0), sum);
         }
     }
-    for (name, value) in g.outputs() {
-        out.add_output(name.clone(), map[value]);
+    for (name, value) in graph.graph().outputs() {
+        writer.out.add_output(name.clone(), writer.map[value]);
     }
-    out
-}
-
-fn op(graph: &mut Graph, name: &str, inputs: [ValueId; 2]) -> ValueId {
-    let op = qcc_ops::find(name).expect("the operator is in the registry");
-    let inputs = inputs.map(Some).to_vec();
-    let node = OpNode { name: String::new(), op, attrs: Attrs::new(), inputs, outputs: 1, regions: Vec::new() };
-    graph.add_op(node).output(0)
+    writer.out
 }
 
 /// Noise of the expected size for every channel of a layer's output, with signs that look random along one further axis.
@@ -179,13 +149,12 @@ fn noise(graph: &TypedGraph, plan: &Plan, layer: usize) -> Tensor {
         true => [1, channels].into_iter().chain((2..rank).map(|a| if a + 1 == rank { along } else { 1 })).collect(),
         false => vec![along, channels],
     };
-    let mut tensor = Tensor::zeros(TensorType::new(DType::F32, shape.iter().copied())).slice::<f32>().to_vec();
-    for (i, v) in tensor.iter_mut().enumerate() {
+    let at = |i: usize| {
         let channel = if channels_first { i / along } else { i % channels };
         let deviation = integer.noise[channel].sqrt() as f32;
-        *v = if sign(i as u64) { deviation } else { -deviation };
-    }
-    Tensor::new(shape, tensor)
+        if sign(i as u64) { deviation } else { -deviation }
+    };
+    Tensor::new(shape, (0..along * channels).map(at).collect())
 }
 
 /// One bit of a number, mixed (the finaliser of SplitMix64: G. Steele et al., 2014).
