@@ -6,7 +6,7 @@
 use crate::batch;
 use crate::failure::Failure;
 use crate::precision::Chooser;
-use crate::quantize::{Effort, Options};
+use crate::quantize::{Options, Step};
 use qcc_quantize::{Calibration, Expected, Loss, Precision, Runtime, Sensitivity};
 
 /// Signal over noise (dB) at the outputs below which layers stay floats.
@@ -29,7 +29,7 @@ impl Budget {
     pub fn of(options: &Options, now: Loss) -> Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
         let agreement = options.min_agreement.unwrap_or(0.0);
-        let asked = options.effort >= Effort::Corrected || options.min_sqnr_db.is_some() || agreement > 0.0;
+        let asked = options.does(Step::Precisions) || options.min_sqnr_db.is_some() || agreement > 0.0;
         let default = noise(DEFAULT_SQNR_DB);
         let noise = match options.min_sqnr_db {
             Some(db) => noise(db),

@@ -25,8 +25,8 @@ pub struct Options {
     pub keep_float: Vec<String>,
     /// Names of nodes that run on integers, whatever they cost.
     pub int8: Vec<String>,
-    /// How much is tried.
-    pub effort: Effort,
+    /// Steps that are left out.
+    pub skip: Vec<Step>,
     /// Bits of the codes of weights, 7 or 8; `None` chooses for every layer.
     pub weight_bits: Option<u8>,
     /// The CPU that the program is for.
@@ -36,18 +36,33 @@ pub struct Options {
     /// The least share of samples whose decisions are those of the float model.
     pub min_agreement: Option<f64>,
     /// The least signal over noise (dB) at the outputs; layers stay floats until it is reached. `None` is
-    /// [`DEFAULT_SQNR_DB`](crate::budget::DEFAULT_SQNR_DB), but only with [`Effort::Corrected`] and more.
+    /// [`DEFAULT_SQNR_DB`](crate::budget::DEFAULT_SQNR_DB), unless [`Step::Precisions`] is left out.
     pub min_sqnr_db: Option<f64>,
 }
 
-/// How much is tried to keep the accuracy of the float model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effort {
-    /// Ranges and scales are chosen.
-    Ranges,
-    /// Biases are corrected, and layers that cost too much accuracy stay floats.
-    #[default]
-    Corrected,
+/// What is done after ranges and scales are chosen, to keep the accuracy of the float model and to spend it on speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Channels are brought to a common range.
+    Equalise,
+    /// Weights are rounded so that their errors cancel each other.
+    Round,
+    /// Biases make up for the shift of means.
+    Correct,
+    /// Every layer gets the fastest precision that the budget allows.
+    Precisions,
+}
+
+impl Step {
+    /// All steps, in order.
+    pub const ALL: [Step; 4] = [Step::Equalise, Step::Round, Step::Correct, Step::Precisions];
+}
+
+impl Options {
+    /// Whether a step is done.
+    pub fn does(&self, step: Step) -> bool {
+        !self.skip.contains(&step)
+    }
 }
 
 /// A quantized model and what was learned on the way.
@@ -133,10 +148,17 @@ pub fn quantize<A: Into<batch::Array>>(
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
     let mut curve = Vec::new();
-    if options.effort >= Effort::Corrected {
+    if options.does(Step::Equalise) {
         (watch.stage)("equalising channels", held_out.len());
         calibration.smooth(&precisions, &expected, &mut loss, &samples, &runtime)?;
         steps.push(("equalised channels", loss));
+    }
+    if options.does(Step::Round) {
+        (watch.stage)("rounding weights", others.len());
+        calibration.round(&precisions, &others, &expected, &mut loss, &samples, &runtime)?;
+        steps.push(("rounded weights", loss));
+    }
+    if options.does(Step::Correct) {
         (watch.stage)("correcting biases", others.len());
         qcc_quantize::correct_biases(&mut calibration, &precisions, &others, &expected, &mut loss, &samples, &runtime)?;
         steps.push(("bias correction", loss));
@@ -158,7 +180,7 @@ pub fn quantize<A: Into<batch::Array>>(
             allowed: &allowed,
             sensitivities: &sensitivities,
             budget,
-            correct: options.effort >= Effort::Corrected,
+            correct: options.does(Step::Correct),
             expected: &expected,
             check: &check,
             samples: &samples,

@@ -1,7 +1,7 @@
 //! Quantization from end to end, on the example of the repository.
 
 use qcc::failure::Failure;
-use qcc::quantize::{self, Effort, Options, Quantized, Watch};
+use qcc::quantize::{self, Options, Quantized, Step, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
@@ -82,7 +82,7 @@ fn the_example_loses_at_most_a_fifth_of_a_point() {
 
 #[test]
 fn an_exported_model_is_the_model() {
-    let options = Options { effort: Effort::Ranges, ..wide() };
+    let options = Options { skip: Step::ALL.to_vec(), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
     let graph = typed(&result.graph);
     let bytes = qcc_onnx::export(&graph).expect("it is standard");
@@ -113,7 +113,7 @@ fn the_result_does_not_depend_on_the_order_of_threads() {
 fn every_method_quantizes_the_example() {
     for method in Method::ALL {
         let grids = Grids { method: Some(method), ..Grids::default() };
-        let options = Options { grids, effort: Effort::Ranges, ..wide() };
+        let options = Options { grids, skip: Step::ALL.to_vec(), ..wide() };
         let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
         // Divergence clips more than any other.
         assert!(result.loss.sqnr_db() > 10.0, "{method}: {:?}", result.loss);
@@ -256,7 +256,7 @@ fn a_larger_budget_is_never_slower_and_holds_on_other_images() {
     let mut last = 0.0;
     for db in [20.0, 30.0, 40.0] {
         let options = Options { min_sqnr_db: Some(db), ..wide() };
-        let result = quantized(&float(), input(first(&IMAGES, 48)), &options).expect("it is quantized");
+        let result = quantized(&float(), input(first(&IMAGES, 96)), &options).expect("it is quantized");
         let typed = typed(&result.graph);
         let saturated = qcc_egraph::saturate(&typed, &RULES, &qcc_egraph::Options::default()).expect("it saturates");
         let costs = pipeline::costs(WIDE, &RULES);
@@ -264,7 +264,7 @@ fn a_larger_budget_is_never_slower_and_holds_on_other_images() {
         assert!(cost >= 0.99 * last, "{db} dB: {cost} ns after {last} ns");
         last = cost;
         let measured = measured_db(&result.graph, &images);
-        // Sixteen samples tell the noise of others within a decibel.
+        // Thirty-two samples tell the noise of others within a decibel.
         assert!(measured >= db - 1.0, "{db} dB: {measured} dB on other images");
     }
 }
@@ -294,7 +294,7 @@ fn decisions_are_held_as_asked() {
 #[test]
 fn layers_are_compared_and_the_page_shows_them() {
     let arrays = || input(first(&IMAGES, 8));
-    let options = Options { effort: Effort::Ranges, ..wide() };
+    let options = Options { skip: Step::ALL.to_vec(), ..wide() };
     let result = quantized(&float(), arrays(), &options).expect("it is quantized");
     let watch = Watch { stage: &|_, _| (), sample: &|| () };
     let errors = quantize::layer_errors(&result, &RULES, arrays(), &watch).expect("they can be measured");
@@ -337,7 +337,7 @@ fn dead_channel() -> Graph {
 #[test]
 fn a_channel_without_weights_keeps_its_bias() {
     let samples = Tensor::new([4, 2, 4, 4], (0..128).map(|i| ((i * 31) % 64) as f32 / 32.0 - 1.0).collect());
-    let options = Options { effort: Effort::Ranges, ..wide() };
+    let options = Options { skip: Step::ALL.to_vec(), ..wide() };
     let result = quantized(&dead_channel(), vec![("x".into(), samples.clone())], &options).expect("quantized");
     assert!(result.plan.choices.iter().all(|c| matches!(c, Choice::Integer(..))));
     let y = qcc_ir::evaluate(&typed(&result.graph), &[first(&samples, 1)]).expect("it runs").remove(0);

@@ -1,13 +1,16 @@
 //! What is measured of a float graph on samples, and the plans that follow from it.
 
+use crate::covariance::{self, Covariance};
 use crate::flow::{self, Class, Flow};
 use crate::insert::{Writer, insert};
 use crate::lanes::{self, Runtime, Samples};
-use crate::plan::{Choice, Chosen, Plan};
+use crate::plan::{Choice, Chosen, IntegerLayer, Plan};
+use crate::rounding::Rounded;
 use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
 use crate::{candidates, keep, layers, range, smooth, weights};
 use qcc_ir::{Graph, TypedGraph, ValueId};
 use qcc_tensor::DType;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 /// How grids are chosen.
@@ -41,6 +44,8 @@ pub struct Calibration {
     pub biases: Vec<Vec<f32>>,
     /// Factors of the channels of values; none until [`Calibration::smooth`].
     pub factors: FxHashMap<ValueId, ChannelFactors>,
+    /// Codes of weights that are better than the nearest; none until [`Calibration::round`].
+    rounded: FxHashMap<(usize, Precision), Rounded>,
     options: Grids,
 }
 
@@ -69,8 +74,16 @@ impl Calibration {
         let indices: Vec<usize> = (0..data.count()).collect();
         let moments = observe(graph, &layers, &values, data, &indices, runtime)?;
         let biases = layers.iter().map(|l| l.bias.as_ref().map_or(Vec::new(), |b| b.slice::<f32>().to_vec())).collect();
-        let (grids, factors) = (FxHashMap::default(), FxHashMap::default());
-        let mut this = Calibration { graph: graph.clone(), layers, moments, grids, biases, factors, options };
+        let mut this = Calibration {
+            graph: graph.clone(),
+            layers,
+            moments,
+            grids: FxHashMap::default(),
+            biases,
+            factors: FxHashMap::default(),
+            rounded: FxHashMap::default(),
+            options,
+        };
         this.choose(&all, data, runtime)?;
         Ok(this)
     }
@@ -141,6 +154,52 @@ impl Calibration {
         Ok(!kept.is_empty())
     }
 
+    /// Rounds weights so that their errors cancel each other, where that brings the outputs nearer to the float model's on
+    /// samples held out; `loss` becomes that of the better one. `samples` say how inputs vary together. True if any was kept.
+    ///
+    /// # Errors
+    /// Samples that cannot be run.
+    pub fn round(
+        &mut self,
+        precisions: &[Precision],
+        samples: &[usize],
+        expected: &Expected,
+        loss: &mut Loss,
+        data: &dyn Samples,
+        runtime: &Runtime<'_>,
+    ) -> Result<bool, QuantizeError> {
+        let covariances = covariance::covariances(self, &integers(precisions), samples, data, runtime)?;
+        let plans = [Precision::Int8, Precision::Int7].map(|p| self.plan(&vec![p; precisions.len()]));
+        let codes = [(Precision::Int8, Codes::I8), (Precision::Int7, Codes::I7)];
+        let of = |(i, covariances): (usize, &Vec<Covariance>)| {
+            let nearest: Vec<(&IntegerLayer, Codes)> = plans
+                .iter()
+                .zip(codes)
+                .filter_map(|(plan, (_, codes))| Some((plan.choices[i].integer()?, codes)))
+                .collect();
+            let factors = self.factors.get(&self.layers[i].input).map(|f| &*f.factors);
+            let scaled = factors.map(|f| smooth::scaled_layer(&self.layers[i], f));
+            Rounded::all(scaled.as_ref().unwrap_or(&self.layers[i]), factors, covariances, &nearest)
+        };
+        let found: Vec<Vec<Rounded>> = covariances.par_iter().enumerate().map(of).collect();
+        let layers: Vec<usize> = (0..found.len()).filter(|&i| !covariances[i].is_empty()).collect();
+        let kept = keep::kept(layers.len(), &mut |part| {
+            for &at in part {
+                let of = |(rounded, (precision, _)): (&Rounded, _)| ((layers[at], precision), rounded.clone());
+                self.rounded.extend(found[layers[at]].iter().zip(codes).map(of));
+            }
+            let now = expected.loss(&insert(&self.graph, &self.plan(precisions), &[]), data, runtime)?;
+            let better = now.noise < loss.noise;
+            if better {
+                *loss = now;
+            } else {
+                self.rounded.retain(|(layer, _), _| !part.iter().any(|&at| layers[at] == *layer));
+            }
+            Ok(better)
+        })?;
+        Ok(!kept.is_empty())
+    }
+
     /// The plan in which layers compute as `precisions` say.
     pub fn plan(&self, precisions: &[Precision]) -> Plan {
         let flow = flow::flow(&self.graph, &self.layers, &integers(precisions));
@@ -169,7 +228,8 @@ impl Calibration {
                 smooth::scaled_layer(layer, &f.factors)
             });
             let layer = scaled.as_ref().unwrap_or(layer);
-            let integer = weights::quantize(layer, &self.biases[i], &importance, input, codes);
+            let rounded = self.rounded.get(&(i, precisions[i]));
+            let integer = weights::quantize(layer, &self.biases[i], &importance, input, codes, rounded);
             plan.choices[i] = Choice::Integer(precisions[i], integer);
         }
         plan

@@ -38,6 +38,16 @@ pub enum Choice {
     Integer(Precision, IntegerLayer),
 }
 
+impl Choice {
+    /// Parameters of the layer if it runs on integers.
+    pub fn integer(&self) -> Option<&IntegerLayer> {
+        match self {
+            Choice::Float => None,
+            Choice::Integer(_, integer) => Some(integer),
+        }
+    }
+}
+
 /// Parameters of a layer that runs on integers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntegerLayer {

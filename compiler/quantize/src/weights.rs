@@ -1,6 +1,7 @@
 //! Codes of weights: symmetric, a scale for every output.
 
 use crate::plan::IntegerLayer;
+use crate::rounding::Rounded;
 use crate::{Codes, Layer};
 use qcc_tensor::Tensor;
 
@@ -18,12 +19,18 @@ const BIAS_STEPS: f64 = 1_048_576.0;
 
 /// Quantizes the weights of a layer. `importance` is the mean square of every channel of the input: the scale of an output
 /// is the one with the smallest error of the product, if inputs are independent. `input_scale` is the scale of the input:
-/// a bias must fit into 32 bits, so a scale that is too small for it is raised.
-pub fn quantize(layer: &Layer, bias: &[f32], importance: &[f64], input_scale: f32, codes: Codes) -> IntegerLayer {
-    let mut scales = Vec::new();
-    let mut rows = Vec::new();
+/// a bias must fit into 32 bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`.
+pub fn quantize(
+    layer: &Layer,
+    bias: &[f32],
+    importance: &[f64],
+    input_scale: f32,
+    codes: Codes,
+    rounded: Option<&Rounded>,
+) -> IntegerLayer {
+    let (mut scales, mut rows, mut noise) = (Vec::new(), Vec::new(), Vec::new());
     let layer_rows = layer.rows();
-    let mut important = Vec::new();
+    let mut bias = bias.to_vec();
     for (output, row) in layer_rows.iter().enumerate() {
         let importance: Vec<f64> = (0..row.len()).map(|k| importance[layer.channel(output, k)]).collect();
         let b = f64::from(bias.get(output).copied().unwrap_or(0.0)).abs();
@@ -34,24 +41,32 @@ pub fn quantize(layer: &Layer, bias: &[f32], importance: &[f64], input_scale: f3
             None => 1.0,
         };
         let scale = (scale as f32).max(f32::MIN_POSITIVE);
-        rows.push(row.iter().map(|&w| code(w, scale, codes)).collect::<Vec<i8>>());
+        let (row_codes, of_weights) = match rounded.and_then(|r| r.of(output, scale)) {
+            Some((codes, shift, noise)) => {
+                bias.resize(layer_rows.len(), 0.0);
+                bias[output] += shift;
+                (codes.to_vec(), noise)
+            }
+            None => {
+                let nearest: Vec<i8> = row.iter().map(|&w| code(w, scale, codes)).collect();
+                let noise = weight_noise(row, &nearest, scale, &importance);
+                (nearest, noise)
+            }
+        };
+        // Values are off by a uniform share of a step.
+        let uniform = f64::from(input_scale).powi(2) / 12.0;
+        noise.push(of_weights + uniform * row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>());
+        rows.push(row_codes);
         scales.push(scale);
-        important.push(importance);
     }
     let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
-    let noise =
-        (0..scales.len()).map(|o| noise(&layer_rows[o], &rows[o], scales[o], &important[o], input_scale)).collect();
-    IntegerLayer { codes, scales, bias: bias.to_vec(), noise }
+    IntegerLayer { codes, scales, bias, noise }
 }
 
-/// Expected square of the error of a product: values are off by a uniform share of a step, weights by what rounding did.
-fn noise(row: &[f32], codes: &[i8], scale: f32, importance: &[f64], input_scale: f32) -> f64 {
-    let uniform = f64::from(input_scale).powi(2) / 12.0;
-    let of = |((&w, &q), i): ((&f32, &i8), &f64)| {
-        let error = f64::from(w) - f64::from(q) * f64::from(scale);
-        uniform * f64::from(w).powi(2) + error * error * i
-    };
-    row.iter().zip(codes).zip(importance).map(of).sum()
+/// Expected square of the error that rounding weights leaves in a product, if inputs are independent.
+fn weight_noise(row: &[f32], codes: &[i8], scale: f32, importance: &[f64]) -> f64 {
+    let error = |(&w, &q): (&f32, &i8)| f64::from(w) - f64::from(q) * f64::from(scale);
+    row.iter().zip(codes).zip(importance).map(|(pair, i)| error(pair).powi(2) * i).sum()
 }
 
 /// The code of a weight.

@@ -34,5 +34,6 @@ mod vision;
 pub use attrs::{AttrValue, Attrs};
 pub use block::{Block, Call};
 pub use budget::Budget;
+pub use conv::window::Window;
 pub use def::{Arity, AttrDef, AttrKind, Default, EvalArgs, InferArgs, InferInput, Op, OpDef, OpError, Param};
 pub use registry::{find, find_in, registry};

@@ -2,7 +2,7 @@
 
 use super::progress;
 use qcc::failure::Failure;
-use qcc::quantize::{self, Effort, Options, Quantized, Watch};
+use qcc::quantize::{self, Options, Quantized, Step, Watch};
 use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
@@ -29,9 +29,12 @@ pub struct Calibrate {
     /// accurate enough
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(7..=8))]
     weight_bits: Option<u8>,
-    /// How much is tried: 1 chooses ranges and scales, 2 corrects biases and leaves layers in floats that cost too much
+    /// How much is tried: 1 chooses ranges and scales, 2 does all that `--skip` can leave out
     #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     effort: u8,
+    /// Leave a step out
+    #[arg(long, value_enum, value_name = "STEP", value_delimiter = ',')]
+    skip: Vec<StepName>,
     /// Leave layers in floats until the signal over noise (dB) at the outputs is so high; the default is 20
     #[arg(long, value_name = "DB")]
     min_sqnr: Option<f64>,
@@ -70,6 +73,19 @@ enum GridName {
     Pow2,
 }
 
+/// Steps after ranges and scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum StepName {
+    /// Channels are brought to a common range
+    Equalisation,
+    /// Weights are rounded so that their errors cancel each other
+    Rounding,
+    /// Biases make up for the shift of means
+    BiasCorrection,
+    /// Every layer gets the fastest precision that the budget allows
+    MixedPrecision,
+}
+
 impl Calibrate {
     fn options(&self, target: Target) -> Options {
         let method = self.ranges.map(|name| match name {
@@ -84,11 +100,17 @@ impl Calibrate {
             GridName::Symmetric => GridKind::Symmetric,
             GridName::Pow2 => GridKind::PowerOfTwo,
         };
+        let step = |name: &StepName| match name {
+            StepName::Equalisation => Step::Equalise,
+            StepName::Rounding => Step::Round,
+            StepName::BiasCorrection => Step::Correct,
+            StepName::MixedPrecision => Step::Precisions,
+        };
         Options {
             grids: Grids { method, kind, ..Grids::default() },
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
-            effort: if self.effort < 2 { Effort::Ranges } else { Effort::Corrected },
+            skip: if self.effort < 2 { Step::ALL.to_vec() } else { self.skip.iter().map(step).collect() },
             weight_bits: self.weight_bits,
             target,
             curve: self.report.is_some(),

@@ -6,14 +6,17 @@ use std::ops::Range;
 
 /// Canonical window attributes of a node, with as many entries as there are spatial axes.
 #[derive(Debug, Clone)]
-pub(crate) struct Window {
-    pub(crate) kernel: Vec<usize>,
-    pub(crate) strides: Vec<usize>,
-    pub(crate) dilations: Vec<usize>,
-    /// Before each axis.
-    pub(crate) begin: Vec<usize>,
-    /// After each axis.
-    pub(crate) end: Vec<usize>,
+pub struct Window {
+    /// Taps along each axis.
+    pub kernel: Vec<usize>,
+    /// Distance of neighbouring windows.
+    pub strides: Vec<usize>,
+    /// Distance of neighbouring taps.
+    pub dilations: Vec<usize>,
+    /// Padding before each axis.
+    pub begin: Vec<usize>,
+    /// Padding after each axis.
+    pub end: Vec<usize>,
 }
 
 /// Whether the channel axis is the last one.
@@ -62,7 +65,10 @@ fn positive(attrs: &Attrs, name: &str, axes: usize) -> Result<Vec<usize>, OpErro
 
 impl Window {
     /// From canonical attributes.
-    pub(crate) fn read(attrs: &Attrs, kernel: Vec<usize>) -> Result<Self, OpError> {
+    ///
+    /// # Errors
+    /// Lists of another length than `kernel`, numbers out of range.
+    pub fn read(attrs: &Attrs, kernel: Vec<usize>) -> Result<Self, OpError> {
         let axes = kernel.len();
         let pads = attrs.ints("pads").map_or_else(|| vec![0; 2 * axes], <[i64]>::to_vec);
         if pads.len() != 2 * axes || pads.iter().any(|&p| !(0..1 << 20).contains(&p)) {
@@ -134,7 +140,10 @@ impl Window {
     }
 
     /// Output sizes along all axes.
-    pub(crate) fn outputs(&self, input: &[usize], ceil: bool) -> Result<Vec<usize>, OpError> {
+    ///
+    /// # Errors
+    /// A window that does not fit.
+    pub fn outputs(&self, input: &[usize], ceil: bool) -> Result<Vec<usize>, OpError> {
         (0..input.len()).map(|i| self.output(i, input[i], ceil)).collect()
     }
 
@@ -154,7 +163,7 @@ impl Window {
 
     /// Calls `f` with the flat input position and the flat kernel position of every tap inside the input, for the output
     /// position `at`.
-    pub(crate) fn each_tap(&self, at: &[usize], input: &[usize], f: &mut impl FnMut(usize, usize)) {
+    pub fn each_tap(&self, at: &[usize], input: &[usize], f: &mut impl FnMut(usize, usize)) {
         self.walk(0, at, input, 0, 0, f);
     }
 
