@@ -24,7 +24,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may lose 2 dB for speed, and one that is not is
+    /// What is asked for. If nothing is, a model within [`DEFAULT_SQNR_DB`] may lose 1 dB for speed, and one that is not is
     /// brought there.
     pub fn of(options: &Options, now: Loss) -> Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
@@ -45,8 +45,8 @@ impl Budget {
     }
 }
 
-/// How much noisier a model may become by default where that makes it faster: 2 dB.
-const GIVEN_UP: f64 = 1.58;
+/// How much noisier a model may become by default where that makes it faster: 1 dB.
+const GIVEN_UP: f64 = 1.26;
 
 /// Noise over the budget beyond which corrected biases do not bring a model within it.
 const CORRECTABLE: f64 = 1.5;

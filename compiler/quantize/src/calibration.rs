@@ -154,8 +154,8 @@ impl Calibration {
         Ok(!kept.is_empty())
     }
 
-    /// Rounds weights so that their errors cancel each other, where that brings the outputs nearer to the float model's on
-    /// samples held out; `loss` becomes that of the better one. `samples` say how inputs vary together. True if any was kept.
+    /// Rounds weights so that their errors cancel each other, unless the outputs are farther from the float model's on samples
+    /// held out, by more than their noise is uncertain; `loss` becomes that of what is kept. `samples` say how inputs vary together. True if any was kept.
     ///
     /// # Errors
     /// Samples that cannot be run.
@@ -189,7 +189,8 @@ impl Calibration {
                 self.rounded.extend(found[layers[at]].iter().zip(codes).map(of));
             }
             let now = expected.loss(&insert(&self.graph, &self.plan(precisions), &[]), data, runtime)?;
-            let better = now.noise < loss.noise;
+            // What is nearer in every layer is dropped only if the outputs say clearly that it is not.
+            let better = now.noise < loss.noise + loss.error;
             if better {
                 *loss = now;
             } else {

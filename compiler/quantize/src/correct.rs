@@ -5,10 +5,11 @@
 //! it see, so the measurement is repeated; corrections are kept only where the outputs of the model come nearer to those of the
 //! float model on samples held out.
 
+use crate::calibration::watching;
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::Choice;
 use crate::{Calibration, Expected, Loss, Moments, Precision, QuantizeError, insert, keep};
-use qcc_ir::ValueId;
+use qcc_ir::{Graph, ValueId};
 
 /// Rounds of measuring and correcting.
 const ROUNDS: usize = 2;
@@ -59,7 +60,7 @@ pub fn correct_biases(
     Ok(any)
 }
 
-/// What is missing in the mean of every output of the layers that run on integers.
+/// What is missing in the mean of every output of the layers that run on integers, on the same samples in both models.
 fn shifts(
     calibration: &Calibration,
     precisions: &[Precision],
@@ -75,28 +76,32 @@ fn shifts(
         return Ok(Vec::new());
     }
     let outputs = calibration.graph.graph().outputs().len();
-    let sessions = (runtime.compile)(&insert(&calibration.graph, &plan, &watched))?;
-    let start = || -> Vec<Moments> {
-        let of = |&i: &usize| {
-            let layer = &plan.layers[i];
-            let rank = calibration.graph.ty(layer.output).rank();
-            Moments::new(if layer.op == "Conv" { 1 } else { rank - 1 }, layer.outputs())
+    let means = |graph: &Graph, skip: usize| -> Result<Vec<Vec<f64>>, QuantizeError> {
+        let sessions = (runtime.compile)(graph)?;
+        let start = || -> Vec<Moments> {
+            let of = |&i: &usize| {
+                let layer = &plan.layers[i];
+                let rank = calibration.graph.ty(layer.output).rank();
+                Moments::new(if layer.op == "Conv" { 1 } else { rank - 1 }, layer.outputs())
+            };
+            chosen.iter().map(of).collect()
         };
-        chosen.iter().map(of).collect()
-    };
-    let lanes = lanes::fold(&sessions, data, samples, runtime.progress, start, |all, sample, values| {
-        for (moments, value) in all.iter_mut().zip(&values[outputs..]) {
-            moments.add(value, &|| format!("sample {sample}: a quantized layer"))?;
+        let lanes = lanes::fold(&sessions, data, samples, runtime.progress, start, |all, sample, values| {
+            for (moments, value) in all.iter_mut().zip(&values[skip..]) {
+                moments.add(value, &|| format!("sample {sample}: a quantized layer"))?;
+            }
+            Ok(())
+        })?;
+        let mut total = start();
+        for lane in &lanes {
+            total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));
         }
-        Ok(())
-    })?;
-    let mut total = start();
-    for lane in &lanes {
-        total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));
-    }
-    let shift = |(&i, measured): (&usize, &Moments)| {
-        let wanted = calibration.moments[&plan.layers[i].output].means();
-        (i, wanted.iter().zip(measured.means()).map(|(w, m)| (w - m) as f32).collect())
+        Ok(total.iter().map(Moments::means).collect())
     };
-    Ok(chosen.iter().zip(&total).map(shift).collect())
+    let wanted = means(&watching(&calibration.graph, &watched), 0)?;
+    let measured = means(&insert(&calibration.graph, &plan, &watched), outputs)?;
+    let shift = |((&i, wanted), measured): ((&usize, &Vec<f64>), &Vec<f64>)| {
+        (i, wanted.iter().zip(measured).map(|(w, m)| (w - m) as f32).collect())
+    };
+    Ok(chosen.iter().zip(&wanted).zip(&measured).map(shift).collect())
 }

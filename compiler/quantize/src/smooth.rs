@@ -21,8 +21,13 @@ pub struct ChannelFactors {
     pub factors: Vec<f32>,
 }
 
-/// Shares of the range of values that factors take over; without factors is tried as well.
-const ALPHAS: [f64; 6] = [0.3, 0.5, 0.65, 0.8, 0.95, 1.0];
+/// Shares of the range of values that factors take over; without factors is tried as well. A channel that is divided by all of
+/// its range has none left for samples that go further.
+const ALPHAS: [f64; 4] = [0.3, 0.5, 0.65, 0.8];
+
+/// Range over what was seen: without factors the channels with large values leave room for those with small ones, in which
+/// other samples go further; with factors nothing does.
+const HEADROOM: f64 = 1.25;
 
 /// Noise below which factors pay for the multiplication they cost, relative to the noise without.
 const WORTH: f64 = 0.8;
@@ -109,7 +114,7 @@ fn factors(channels: &Channels, alpha: f64) -> Vec<f64> {
 fn noise(channels: &Channels, readers: &[&Layer], signals: &[Vec<f64>], factors: &[f64]) -> f64 {
     let low = channels.low.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.min(x / f));
     let high = channels.high.iter().zip(factors).fold(0.0, |m: f64, (x, f)| m.max(x / f));
-    let step = (high - low) / f64::from(Codes::U8.highest);
+    let step = HEADROOM * (high - low) / f64::from(Codes::U8.highest);
     let mut total = 0.0;
     for (layer, signals) in readers.iter().zip(signals) {
         let mean = signals.iter().sum::<f64>() / signals.len().max(1) as f64;
@@ -131,10 +136,11 @@ fn noise(channels: &Channels, readers: &[&Layer], signals: &[Vec<f64>], factors:
 
 /// The range of a value divided by factors.
 pub fn scaled_range(moments: &Moments, factors: &[f32]) -> (f64, f64) {
-    moments.channels.iter().zip(factors).fold((0.0, 0.0), |(low, high), (c, f)| {
+    let (low, high) = moments.channels.iter().zip(factors).fold((0.0, 0.0), |(low, high), (c, f)| {
         let (l, h) = (f64::from(c.min) / f64::from(*f), f64::from(c.max) / f64::from(*f));
         (f64::min(low, l), f64::max(high, h))
-    })
+    });
+    (HEADROOM * low, HEADROOM * high)
 }
 
 /// A layer whose weights are multiplied by the factors of its input's channels.
