@@ -31,7 +31,7 @@ mod values;
 pub mod why;
 
 pub use cost::CostModel;
-pub use extract::{ExtractError, Extracted, Noisy, Within, extract, within};
+pub use extract::{ExtractError, Extracted, Noisy, Within, avoiding, extract, within};
 pub use history::Record;
 pub use report::{Report, RuleReport, StepReport, Stop};
 pub use saturate::{Options, SaturateError, Saturated, saturate};

@@ -99,6 +99,23 @@ pub struct Point {
     pub integer: usize,
 }
 
+/// What a layer would cost in the next more accurate precision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Next {
+    /// The precision.
+    pub precision: Precision,
+    /// Time more that is expected (ns); none if the same program is chosen.
+    pub cost_ns: f64,
+    /// Signal over noise at the outputs that is expected then (dB).
+    pub sqnr_db: f64,
+}
+
+impl std::fmt::Display for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {:.1} µs more, outputs at {:.2} dB", self.precision, self.cost_ns / 1e3, self.sqnr_db)
+    }
+}
+
 /// Budgets of the curve (dB).
 const CURVE: [f64; 9] = [10.0, 14.0, 18.0, 22.0, 26.0, 30.0, 35.0, 40.0, 50.0];
 
@@ -163,6 +180,29 @@ impl Search<'_> {
             Ok(Point { sqnr_db: -10.0 * (chosen.noise * scale).log10(), cost_ns: chosen.cost_ns, integer })
         };
         CURVE.map(point).into_iter().collect()
+    }
+
+    /// The next more accurate choice of every layer that has one, the others as they are; `loss` is what was measured of all.
+    ///
+    /// # Errors
+    /// A graph that cannot be chosen.
+    pub fn next(&self, precisions: &[Precision], loss: Loss, scale: f64) -> Result<Vec<Option<Next>>, Failure> {
+        let now = self.chooser.cost(precisions)?;
+        let of = |layer: usize| -> Result<Option<Next>, Failure> {
+            let at = self.allowed[layer].iter().position(|p| *p == precisions[layer]);
+            let Some(precision) = at.and_then(|at| at.checked_sub(1)).map(|at| self.allowed[layer][at]) else {
+                return Ok(None);
+            };
+            let mut then = precisions.to_vec();
+            then[layer] = precision;
+            let of = |p: Precision| self.sensitivities[layer].noise(p);
+            let noise = loss.noise - scale * (of(precisions[layer]) - of(precision));
+            let cost_ns = (self.chooser.cost(&then)? - now).max(0.0);
+            // Noise that was predicted for one layer may be more than what was measured of all.
+            let sqnr_db = -10.0 * noise.max(loss.noise / 100.0).log10();
+            Ok(Some(Next { precision, cost_ns, sqnr_db }))
+        };
+        (0..precisions.len()).map(of).collect()
     }
 
     fn predicted(&self, precisions: &[Precision]) -> f64 {

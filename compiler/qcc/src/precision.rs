@@ -65,7 +65,7 @@ impl Chooser {
             .iter()
             .map(|(noisy, layer, precision)| Noisy { noise: noise(precisions[*layer] != *precision), ..*noisy });
         let noisy: Vec<Noisy> = given.collect();
-        Ok(qcc_egraph::within(&self.saturated, &self.model, &noisy, 0.5)?.cost_ns)
+        Ok(qcc_egraph::avoiding(&self.saturated, &self.model, &noisy)?.cost_ns)
     }
 
     /// The fastest way whose noise is expected within a budget.

@@ -1,7 +1,7 @@
 //! From a float model and samples to the same model with quantized values.
 
 use crate::batch;
-use crate::budget::{Budget, Point, Search};
+use crate::budget::{Budget, Next, Point, Search};
 use crate::failure::{CONVERT, Failure};
 use crate::model::Model;
 use crate::pipeline;
@@ -83,6 +83,8 @@ pub struct Quantized {
     pub sensitivities: Vec<Sensitivity>,
     /// Time over error at other budgets, if it was asked for.
     pub curve: Vec<Point>,
+    /// What the next more accurate choice of every layer would cost, if precisions were chosen.
+    pub next: Vec<Option<Next>>,
 }
 
 impl Quantized {
@@ -147,7 +149,7 @@ pub fn quantize<A: Into<batch::Array>>(
     let mut loss = expected.loss(&graph, &samples, &runtime)?;
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
-    let mut curve = Vec::new();
+    let (mut curve, mut next) = (Vec::new(), Vec::new());
     if options.does(Step::Equalise) {
         (watch.stage)("equalising channels", held_out.len());
         calibration.smooth(&precisions, &expected, &mut loss, &samples, &runtime)?;
@@ -191,6 +193,7 @@ pub fn quantize<A: Into<batch::Array>>(
         if options.curve {
             curve = search.curve(found.scale)?;
         }
+        next = search.next(&found.precisions, found.loss, found.scale)?;
         (precisions, loss) = (found.precisions, found.loss);
         steps.push(("precisions", loss));
     }
@@ -199,7 +202,7 @@ pub fn quantize<A: Into<batch::Array>>(
     }
     let plan = calibration.plan(&precisions);
     let graph = qcc_quantize::insert(&float, &plan, &[]);
-    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities, curve })
+    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities, curve, next })
 }
 
 /// What every layer may compute on.

@@ -69,12 +69,13 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
     out.push_str(
         "<h2>Layers</h2>\n<p>Signal over noise of each layer's result: <i>alone</i>, computed from the float model's values, and \
          <i>here</i>, with the layers in front of it quantized. <i>Outputs alone</i>: of the model's outputs, with only this layer \
-         quantized, where it was measured, and the same with weights of 7 bits.</p>\n",
+         quantized, where it was measured, and the same with weights of 7 bits. <i>Next choice</i>: the next more accurate one, the \
+         time it is expected to cost, and the signal over noise of the model's outputs with it.</p>\n",
     );
     chart(out, errors);
     out.push_str(
         "<table><tr><th>layer</th><th>kind</th><th>MMAC</th><th>runs on</th><th>alone</th><th>here</th><th>cosine</th>\
-         <th>clipped</th><th>outputs alone</th><th>with 7 bits</th></tr>\n",
+         <th>clipped</th><th>outputs alone</th><th>with 7 bits</th><th>next choice</th></tr>\n",
     );
     for (i, (layer, choice)) in quantized.plan.layers.iter().zip(&quantized.plan.choices).enumerate() {
         let error = errors.iter().find(|e| e.layer == i);
@@ -92,7 +93,7 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
         let _ = writeln!(
             out,
             "<tr><td title=\"{0}\">{0}</td><td>{1}</td><td>{2:.2}</td><td>{runs_on}</td><td>{3}</td><td>{4}</td><td>{5}</td><td>{6}</td>\
-             <td>{7}</td><td>{8}</td></tr>",
+             <td>{7}</td><td>{8}</td><td>{9}</td></tr>",
             escaped(&layer.name),
             layer.op,
             quantized.calibration.layers[i].macs(&quantized.calibration.graph) as f64 / 1e6,
@@ -101,7 +102,8 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
             number(error.map(|e| e.whole.cosine()), 5, ""),
             number(error.map(|e| 100.0 * e.clipped), 3, " %"),
             number(alone, 1, " dB"),
-            number(seven, 1, " dB")
+            number(seven, 1, " dB"),
+            quantized.next.get(i).copied().flatten().map_or("–".to_string(), |next| next.to_string())
         );
     }
     out.push_str("</table>\n");

@@ -285,6 +285,24 @@ fn weights_of_seven_bits_are_chosen_where_they_are_faster() {
 }
 
 #[test]
+fn the_next_choice_of_a_layer_is_more_accurate_and_no_faster() {
+    let options = Options { min_sqnr_db: Some(20.0), ..wide() };
+    let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
+    let mut seen = 0;
+    for (precision, next) in result.plan.precisions().iter().zip(&result.next) {
+        let Some(next) = next else {
+            assert_eq!(*precision, Precision::Float, "only floats have nothing above them");
+            continue;
+        };
+        let above = if *precision == Precision::Int7 { Precision::Int8 } else { Precision::Float };
+        assert_eq!(next.precision, above);
+        assert!(next.sqnr_db >= result.loss.sqnr_db() && next.cost_ns >= 0.0, "{next}");
+        seen += usize::from(next.cost_ns > 0.0);
+    }
+    assert!(seen > 0, "weights of eight bits take longer than those of seven");
+}
+
+#[test]
 fn decisions_are_held_as_asked() {
     let options = Options { min_agreement: Some(1.0), weight_bits: Some(7), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");

@@ -18,7 +18,7 @@ use crate::cost::CostModel;
 use crate::saturate::Saturated;
 use qcc_ir::TypedGraph;
 
-pub use within::{Noisy, Within, within};
+pub use within::{Noisy, Within, avoiding, within};
 
 /// The cheapest graph that was found.
 #[derive(Debug, Clone)]

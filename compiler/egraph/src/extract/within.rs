@@ -73,6 +73,17 @@ pub fn within(saturated: &Saturated, model: &CostModel, noisy: &[Noisy], budget:
     Ok(best)
 }
 
+/// Price of a constant that is not to be read (ns): more than any graph takes.
+const FORBIDDEN: f64 = 1e12;
+
+/// The cheapest graph whose kernels read none of the constants that have noise, as far as there is one.
+///
+/// # Errors
+/// As [`extract`](super::extract).
+pub fn avoiding(saturated: &Saturated, model: &CostModel, noisy: &[Noisy]) -> Result<Within, ExtractError> {
+    Sources::new(saturated, noisy).choose(model, FORBIDDEN)
+}
+
 /// Which of the noisy constants other constants are computed from.
 struct Sources<'a> {
     saturated: &'a Saturated,

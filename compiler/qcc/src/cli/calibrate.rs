@@ -186,11 +186,17 @@ pub fn print(quantized: &Quantized) {
     for (step, loss) in &quantized.steps {
         println!("  {step:<20} {:>7.2} dB, {:>6.2} % of decisions agree", loss.sqnr_db(), 100.0 * loss.agreement);
     }
-    let floats = plan.layers.iter().zip(&precisions).enumerate().filter(|(_, (_, p))| !p.is_integer());
-    for (i, (layer, _)) in floats {
-        let why = quantized.sensitivities.get(i).filter(|s| s.int8 > 0.0);
-        let why = why.map_or("as asked".to_string(), |s| format!("alone {:.2} dB", -10.0 * s.int8.log10()));
-        println!("  in floats: {} ({why})", layer.name);
+    println!("\n  {:<36} {:>7} {:>9}  next choice", "layer", "runs on", "alone dB");
+    for (i, (layer, precision)) in plan.layers.iter().zip(&precisions).enumerate() {
+        let int8 = if precision.is_integer() { *precision } else { Precision::Int8 };
+        let noise = quantized.sensitivities.get(i).map_or(0.0, |s| s.noise(int8));
+        let alone = if noise > 0.0 { format!("{:.2}", -10.0 * noise.log10()) } else { "–".to_string() };
+        let next = quantized.next.get(i).copied().flatten().map_or("–".to_string(), |next| next.to_string());
+        println!(
+            "  {:<36} {:>7} {alone:>9}  {next}",
+            super::compile::shortened(&layer.name, 36),
+            precision.to_string()
+        );
     }
     println!();
 }
