@@ -48,8 +48,8 @@ fn layer(graph: &TypedGraph, id: NodeId) -> Option<Layer> {
         return None;
     }
     let (input_axis, output_axis, groups) = match node.op.name {
-        // Kernels of integer convolutions work on images.
-        "Conv" if ty.rank() == 4 => (1, 0, node.attrs.int("group").unwrap_or(1) as usize),
+        // Kernels of integer convolutions work on images, and a rule makes images of what has one axis.
+        "Conv" if matches!(ty.rank(), 3 | 4) => (1, 0, node.attrs.int("group").unwrap_or(1) as usize),
         "MatMul" if weights.rank() == 2 && ty.rank() >= 2 => (ty.rank() - 1, 1, 1),
         "Gemm" if is_plain(node) => (1, usize::from(node.attrs.int("transB") != Some(1)), 1),
         _ => return None,

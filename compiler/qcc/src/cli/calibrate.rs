@@ -41,6 +41,9 @@ pub struct Calibrate {
     /// Leave layers in floats until so many of 100 decisions are those of the float model
     #[arg(long, value_name = "PERCENT")]
     min_agreement: Option<f64>,
+    /// Leave layers in floats until an accuracy cannot drop by more: only so many of 100 decisions may change
+    #[arg(long, value_name = "PERCENT", conflicts_with = "min_agreement")]
+    max_drop: Option<f64>,
     /// Write a page with what was decided, ranges and errors by layer
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -115,7 +118,7 @@ impl Calibrate {
             target,
             curve: self.report.is_some(),
             min_sqnr_db: self.min_sqnr,
-            min_agreement: self.min_agreement.map(|percent| percent / 100.0),
+            min_agreement: self.min_agreement.or(self.max_drop.map(|drop| 100.0 - drop)).map(|percent| percent / 100.0),
         }
     }
 
