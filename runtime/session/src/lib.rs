@@ -16,6 +16,7 @@ mod pack;
 mod product;
 mod session;
 mod steps;
+mod team;
 
 pub use error::SessionError;
 pub use session::{Engine, Options, Session, StepTime};

@@ -3,12 +3,12 @@
 use crate::SessionError;
 use crate::arena::Arena;
 use crate::steps::{self, Bound, Machine, Place};
+use crate::team::{MOST_THREADS, Team};
 use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
 use qcc_kernel::program::{self, BufferId, Limits, Port, Program, Tail};
 use qcc_ops::Budget;
 use qcc_tensor::Tensor;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub enum Engine {
 /// How a session runs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Threads, the caller's included; at least 1.
+    /// Threads, the caller's included; at least 1, and at most 32767 are used.
     pub threads: usize,
     /// How kernels are executed.
     pub engine: Engine,
@@ -60,7 +60,7 @@ pub struct Session {
     steps: Vec<Bound>,
     inputs: Vec<Place>,
     outputs: Vec<Place>,
-    pool: Option<ThreadPool>,
+    team: Option<Team>,
     _arena: Arena,
     /// A copy of the constants, if they do not lie at a multiple of the alignment.
     _constants: Option<Arena>,
@@ -73,7 +73,8 @@ impl Session {
     /// A program that breaks its rules, code that cannot be generated, threads that cannot be started.
     pub fn new(program: Arc<Program>, options: &Options) -> Result<Session, SessionError> {
         program::check(&program)?;
-        let threads = options.threads.max(1);
+        let threads = options.threads.clamp(1, MOST_THREADS);
+        let options = &Options { threads, ..options.clone() };
         let kernels = match options.engine {
             Engine::Jit => program.kernels.as_slice(),
             Engine::Interpreter => &[],
@@ -90,18 +91,12 @@ impl Session {
         let steps = steps::bind(&program, options, &place)?;
         let inputs = program.inputs.iter().map(|port| place(port.buffer)).collect();
         let outputs = program.outputs.iter().map(|port| place(port.buffer)).collect();
-        let pool = match steps.iter().any(Bound::is_split) {
+        let team = match steps.iter().any(Bound::is_split) {
             false => None,
-            true => Some(
-                ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|i| format!("qcc-{i}"))
-                    .build()
-                    .map_err(|e| SessionError::Threads { threads, why: e.to_string() })?,
-            ),
+            true => Some(Team::new(threads).map_err(|e| SessionError::Threads { threads, why: e.to_string() })?),
         };
         let Options { engine, tail, .. } = *options;
-        Ok(Session { engine, tail, code, steps, inputs, outputs, pool, _arena: arena, _constants: constants, program })
+        Ok(Session { engine, tail, code, steps, inputs, outputs, team, _arena: arena, _constants: constants, program })
     }
 
     /// The model's inputs, in order.
@@ -162,13 +157,9 @@ impl Session {
         for (port, slot) in self.program.outputs.iter().zip(outputs.iter()) {
             sized("output", port, slot.len())?;
         }
-        let machine = Machine { program: &self.program, engine: self.engine, code: &self.code };
-        let steps = &mut self.steps;
-        let mut all = || steps.iter_mut().try_for_each(|step| step.run(&machine));
-        match &self.pool {
-            Some(pool) => pool.install(all)?,
-            None => all()?,
-        }
+        let team = self.team.as_mut();
+        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
+        self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))?;
         for (place, slot) in self.outputs.iter().zip(outputs) {
             // SAFETY: the check made sure that the buffer has the port's bytes, which the slice has as well.
             unsafe { std::ptr::copy_nonoverlapping(place.0, slot.as_mut_ptr(), slot.len()) };
@@ -184,22 +175,15 @@ impl Session {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         self.write_inputs(&bytes)?;
-        let machine = Machine { program: &self.program, engine: self.engine, code: &self.code };
-        let steps = &mut self.steps;
-        let mut times = Vec::with_capacity(steps.len());
+        let team = self.team.as_mut();
+        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
+        let mut times = Vec::with_capacity(self.steps.len());
         let run = Instant::now();
-        let mut all = || -> Result<(), SessionError> {
-            steps.iter_mut().try_for_each(|step| {
-                let start_ns = run.elapsed().as_nanos() as u64;
-                step.run(&machine)?;
-                let nanoseconds = run.elapsed().as_nanos() as u64 - start_ns;
-                times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
-                Ok(())
-            })
-        };
-        match &self.pool {
-            Some(pool) => pool.install(all)?,
-            None => all()?,
+        for step in &mut self.steps {
+            let start_ns = run.elapsed().as_nanos() as u64;
+            step.run(&mut machine)?;
+            let nanoseconds = run.elapsed().as_nanos() as u64 - start_ns;
+            times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
         }
         let outputs = self
             .program

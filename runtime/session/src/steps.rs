@@ -3,15 +3,23 @@
 use crate::arena::Arena;
 use crate::product::{self, Operands};
 use crate::session::Session;
+use crate::team::Team;
 use crate::{Engine, Options, SessionError};
 use qcc_kernel::program::{Action, BufferId, Gemm, Halo, Program};
 use qcc_kernel::{BufferKind, Kernel, interpret};
 use qcc_ops::{Attrs, InferInput, Op, OpError};
 use qcc_tensor::{Tensor, TensorType};
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Predicted time below which a step runs on the calling thread: waking another one costs up to some ten microseconds.
-const WORTH_SPLITTING_NS: f64 = 20_000.0;
+/// Predicted time below which a step runs on the calling thread: a thread that waits for its part notices it within a
+/// microsecond, and has to get what the caller wrote into its cache.
+const WORTH_SPLITTING_NS: f64 = 8_000.0;
+
+/// Pieces in which a thread takes its share of the tasks of a step: so many that another thread can help where one is held
+/// up, so few that counting costs nothing.
+const HELPINGS: u64 = 8;
 
 /// A pointer into memory the session owns.
 #[derive(Clone, Copy)]
@@ -41,6 +49,8 @@ enum BoundAction {
         kernel: u32,
         /// One argument array for each thread; they differ in scratch memory.
         arguments: Vec<Vec<Place>>,
+        /// One for each thread.
+        taken: Vec<Taken>,
         /// Scratch memory of all threads but the first, which uses the program's buffer.
         _scratch: Vec<Arena>,
     },
@@ -51,6 +61,8 @@ enum BoundAction {
         c: Place,
         /// Gathered windows, one buffer for each thread.
         gathered: Vec<Vec<f32>>,
+        /// As of kernels.
+        taken: Vec<Taken>,
     },
     Halo {
         halo: Halo,
@@ -99,6 +111,7 @@ pub fn bind(program: &Program, options: &Options, resolve: Resolve<'_>) -> Resul
                         b: resolve(gemm.b.buffer),
                         c: resolve(gemm.c.buffer),
                         gathered: vec![vec![0.0; product::scratch(gemm)]; threads],
+                        taken: counters(threads),
                         gemm: gemm.clone(),
                     }
                 }
@@ -158,7 +171,16 @@ fn kernel_arguments(
         }
         arguments.push(own);
     }
-    Ok(BoundAction::Kernel { kernel: index, arguments, _scratch: scratch })
+    let taken = counters(arguments.len());
+    Ok(BoundAction::Kernel { kernel: index, arguments, taken, _scratch: scratch })
+}
+
+/// The first task of a share that nobody has taken, on a cache line of its own.
+#[repr(align(64))]
+struct Taken(AtomicU64);
+
+fn counters(threads: usize) -> Vec<Taken> {
+    (0..threads).map(|_| Taken(AtomicU64::new(0))).collect()
 }
 
 /// What executes kernels.
@@ -169,6 +191,8 @@ pub struct Machine<'s> {
     pub engine: Engine,
     /// Their machine code.
     pub code: &'s qcc_jit::CodeModule,
+    /// The threads, if a step is split.
+    pub team: Option<&'s mut Team>,
 }
 
 impl Bound {
@@ -181,21 +205,21 @@ impl Bound {
     ///
     /// # Errors
     /// A reference evaluation that refuses its inputs; an interpreter that stops.
-    pub fn run(&mut self, machine: &Machine<'_>) -> Result<(), SessionError> {
+    pub fn run(&mut self, machine: &mut Machine<'_>) -> Result<(), SessionError> {
         match &mut self.action {
-            BoundAction::Kernel { kernel, arguments, .. } => {
+            BoundAction::Kernel { kernel, arguments, taken, .. } => {
                 let decl = &machine.program.kernels[*kernel as usize];
                 match machine.engine {
                     Engine::Jit => {
-                        run_kernel(machine, *kernel, decl, arguments);
+                        run_kernel(machine, *kernel, decl, arguments, taken);
                         Ok(())
                     }
                     Engine::Interpreter => interpret_kernel(decl, &arguments[0])
                         .map_err(|error| SessionError::Interpret { step: self.name.clone(), error }),
                 }
             }
-            BoundAction::Gemm { gemm, a, b, c, gathered } => {
-                run_gemm(gemm, [*a, *b, *c], gathered, self.threads);
+            BoundAction::Gemm { gemm, a, b, c, gathered, taken } => {
+                run_gemm(machine, gemm, [*a, *b, *c], gathered, taken);
                 Ok(())
             }
             BoundAction::Halo { halo, buffer } => {
@@ -224,48 +248,54 @@ impl Bound {
     }
 }
 
-fn run_kernel(machine: &Machine<'_>, kernel: u32, decl: &Kernel, arguments: &[Vec<Place>]) {
+fn run_kernel(machine: &mut Machine<'_>, kernel: u32, decl: &Kernel, arguments: &[Vec<Place>], taken: &[Taken]) {
     let entry = machine.code.entry(kernel as usize);
-    let tasks = u64::from(decl.tasks);
-    split(arguments.len(), &|part, parts| {
-        let share = |i: u64| tasks * i / parts as u64;
-        let (begin, end) = (share(part as u64), share(part as u64 + 1));
-        let places = &arguments[part];
+    split(machine.team.as_deref_mut(), taken, u64::from(decl.tasks), &|thread, tasks| {
+        let places = &arguments[thread];
         // SAFETY: `Place` is a pointer and nothing else.
         let pointers = unsafe { std::slice::from_raw_parts(places.as_ptr().cast::<*mut u8>(), places.len()) };
-        // SAFETY: the check made sure that every buffer is as large and as aligned as the kernel declares; parts have
-        // disjoint tasks, which the kernel IR makes independent, and scratch memory of their own.
-        unsafe { entry.call(pointers, begin, end) };
+        // SAFETY: the check made sure that every buffer is as large and as aligned as the kernel declares; every task is run
+        // once, tasks are independent as the kernel IR makes them, and threads have scratch memory of their own.
+        unsafe { entry.call(pointers, tasks.start, tasks.end) };
     });
 }
 
-fn run_gemm(gemm: &Gemm, [a, b, c]: [Place; 3], gathered: &mut [Vec<f32>], threads: usize) {
-    let blocks = product::blocks(gemm);
+fn run_gemm(machine: &mut Machine<'_>, gemm: &Gemm, [a, b, c]: [Place; 3], gathered: &mut [Vec<f32>], taken: &[Taken]) {
     let windows: Vec<Place> = gathered.iter_mut().map(|g| Place(g.as_mut_ptr().cast())).collect();
     let length = product::scratch(gemm);
-    let run = |part: usize, parts: usize| {
+    split(machine.team.as_deref_mut(), taken, product::blocks(gemm) as u64, &|thread, blocks| {
         // The closure must capture whole places, which may cross threads, and not the pointers in them.
         let (a, b, c) = ({ a }, { b }, { c });
         let operands = Operands { a: a.0.cast(), b: b.0.cast(), c: c.0.cast() };
-        // SAFETY: every part has a buffer of its own, of the length it was made with.
-        let window = unsafe { std::slice::from_raw_parts_mut(windows[part].0.cast::<f32>(), length) };
-        // SAFETY: the check made sure that the operands lie in their buffers; parts write different blocks of `c`.
-        unsafe { product::multiply(gemm, operands, window, blocks * part / parts..blocks * (part + 1) / parts) };
-    };
-    split(threads, &run);
+        // SAFETY: every thread has a buffer of its own, of the length it was made with.
+        let window = unsafe { std::slice::from_raw_parts_mut(windows[thread].0.cast::<f32>(), length) };
+        // SAFETY: the check made sure that the operands lie in their buffers; every block of `c` is written once.
+        unsafe { product::multiply(gemm, operands, window, blocks.start as usize..blocks.end as usize) };
+    });
 }
 
-/// Calls `work(part, parts)` for every part, on the threads of the pool this runs in; the caller's thread takes the first.
-fn split(parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-    fn between(from: usize, to: usize, parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        if to - from <= 1 {
-            work(from, parts);
-        } else {
-            let middle = usize::midpoint(from, to);
-            rayon::join(|| between(from, middle, parts, work), || between(middle, to, parts, work));
-        }
+/// Shares tasks out among as many threads as there are counters. Each begins with a share of its own, whose data it
+/// probably wrote in the step before, then helps where something is left.
+fn split(team: Option<&mut Team>, taken: &[Taken], tasks: u64, work: &(dyn Fn(usize, Range<u64>) + Sync)) {
+    let threads = taken.len();
+    let Some(team) = team.filter(|_| threads > 1) else { return work(0, 0..tasks) };
+    let share = |thread: usize| tasks * thread as u64 / threads as u64;
+    let helping = (tasks / (threads as u64 * HELPINGS)).max(1);
+    for (thread, taken) in taken.iter().enumerate() {
+        taken.0.store(share(thread), Ordering::Relaxed);
     }
-    between(0, parts, parts, work);
+    team.run(threads, &|thread| {
+        for of in (thread..threads).chain(0..thread) {
+            let end = share(of + 1);
+            loop {
+                let begin = taken[of].0.fetch_add(helping, Ordering::Relaxed);
+                if begin >= end {
+                    break;
+                }
+                work(thread, begin..end.min(begin + helping));
+            }
+        }
+    });
 }
 
 /// Runs a whole kernel on copies of its buffers, then writes back what it may write.
