@@ -67,7 +67,7 @@ struct Ready {
 impl Ready {
     fn of(kernel: &Kernel, contents: Vec<Vec<u8>>, macs: u64) -> Ready {
         let buffers = contents.iter().map(|bytes| aligned(bytes)).collect();
-        let code = compile(std::slice::from_ref(kernel), &CpuFeatures::detect(), 1).expect("kernels compile");
+        let code = compile(std::slice::from_ref(kernel), &CpuFeatures::detect()).expect("kernels compile");
         Ready { code, buffers, tasks: kernel.tasks.into(), macs }
     }
 

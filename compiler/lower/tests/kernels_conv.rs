@@ -312,7 +312,7 @@ fn check_generated(case: &Case, p: &Problem, generated: &Generated) {
         difference(layout, &interpreted[output], &wanted)
     );
     for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
-        let module = compile(std::slice::from_ref(kernel), &features, 1).unwrap();
+        let module = compile(std::slice::from_ref(kernel), &features).unwrap();
         let mut compiled = buffers(p, generated);
         let pointers: Vec<*mut u8> = compiled.iter_mut().map(|b| b.as_mut_ptr()).collect();
         for task in (0..tasks).rev() {

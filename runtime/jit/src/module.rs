@@ -5,13 +5,16 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use cranelift_codegen::Context;
+use cranelift_codegen::FinalizedMachReloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module, default_libcall_names};
+use cranelift_module::{Linkage, Module, ModuleReloc, default_libcall_names};
 use qcc_kernel::{Kernel, Width, halve};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -38,8 +41,8 @@ pub enum JitError {
 /// Executable code of a list of kernels. Freed on drop.
 pub struct CodeModule {
     entries: Vec<RawEntry>,
-    /// Owners of the memory behind `entries`; touched on drop only.
-    memory: Mutex<Vec<JITModule>>,
+    /// Owner of the memory behind `entries`; touched on drop only.
+    memory: Mutex<Option<JITModule>>,
 }
 
 /// One compiled kernel.
@@ -51,11 +54,11 @@ pub struct KernelFn<'m> {
 
 type RawEntry = unsafe extern "C" fn(*const *mut u8, u64, u64);
 
-/// Compiles `kernels` for `features` on up to `threads` threads. Equal kernels (names aside) share their code.
+/// Compiles `kernels` for `features` on the threads of rayon's pool. Equal kernels (names aside) share their code.
 ///
 /// # Errors
 /// [`JitError::Host`] without a backend for the host, [`JitError::Kernel`] if Cranelift rejects a kernel.
-pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Result<CodeModule, JitError> {
+pub fn compile(kernels: &[Kernel], features: &CpuFeatures) -> Result<CodeModule, JitError> {
     let isa = isa(features)?;
     let mut unique: Vec<&Kernel> = Vec::new();
     let mut seen: FxHashMap<Unnamed<'_>, usize> = FxHashMap::default();
@@ -68,27 +71,11 @@ pub fn compile(kernels: &[Kernel], features: &CpuFeatures, threads: usize) -> Re
             })
         })
         .collect();
-    let threads = threads.clamp(1, unique.len().max(1));
-    let parts: Vec<Result<(JITModule, Vec<RawEntry>), JitError>> = if threads == 1 {
-        vec![compile_part(&unique, features, isa)]
-    } else {
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = unique
-                .chunks(unique.len().div_ceil(threads))
-                .map(|part| scope.spawn(|| compile_part(part, features, isa.clone())))
-                .collect();
-            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        })
-    };
-    let mut memory = Vec::new();
-    let mut compiled = Vec::new();
-    for part in parts {
-        let (module, entries) = part?;
-        memory.push(module);
-        compiled.extend(entries);
-    }
+    let generated: Result<Vec<Generated>, JitError> =
+        unique.par_iter().map(|kernel| generate(kernel, features, &*isa)).collect();
+    let (module, compiled) = place(&unique, generated?, isa)?;
     let entries = index.into_iter().map(|i| compiled[i]).collect();
-    Ok(CodeModule { entries, memory: Mutex::new(memory) })
+    Ok(CodeModule { entries, memory: Mutex::new(Some(module)) })
 }
 
 /// Cranelift's intermediate form of a kernel; a wide one is halved first.
@@ -142,7 +129,7 @@ impl CodeModule {
 impl Drop for CodeModule {
     fn drop(&mut self) {
         let memory = self.memory.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for module in memory.drain(..) {
+        if let Some(module) = memory.take() {
             // SAFETY: no `KernelFn` outlives the borrow of this module it was made from, so no code is running or callable.
             unsafe { module.free_memory() };
         }
@@ -193,33 +180,49 @@ impl Hash for Unnamed<'_> {
     }
 }
 
-fn compile_part(
+/// Code that has no place yet.
+struct Generated {
+    bytes: Vec<u8>,
+    /// Where in it the first instruction is.
+    start: usize,
+    align: u64,
+    relocations: Vec<FinalizedMachReloc>,
+}
+
+fn generate(kernel: &Kernel, features: &CpuFeatures, isa: &dyn TargetIsa) -> Result<Generated, JitError> {
+    if kernel.width == Width::V256 && avx2::supports(features) {
+        let (bytes, start) = avx2::compile(kernel).map_err(|e| reject(kernel, e))?;
+        return Ok(Generated { bytes, start, align: avx2::ALIGN as u64, relocations: Vec::new() });
+    }
+    let mut context = Context::new();
+    translate(&halve(kernel), isa, &mut context.func, &mut FunctionBuilderContext::new());
+    let code = context.compile(isa, &mut ControlPlane::default()).map_err(|e| reject(kernel, format!("{e:?}")))?;
+    Ok(Generated {
+        bytes: code.code_buffer().to_vec(),
+        start: 0,
+        align: u64::from(code.buffer.alignment).max(u64::from(isa.function_alignment().minimum)),
+        relocations: code.buffer.relocs().to_vec(),
+    })
+}
+
+/// Puts code into executable memory.
+fn place(
     kernels: &[&Kernel],
-    features: &CpuFeatures,
+    generated: Vec<Generated>,
     isa: OwnedTargetIsa,
 ) -> Result<(JITModule, Vec<RawEntry>), JitError> {
     let mut module = JITModule::new(JITBuilder::with_isa(Arc::clone(&isa), default_libcall_names()));
-    let mut context = module.make_context();
-    let mut frontend = FunctionBuilderContext::new();
-    // Each kernel's function, and where in it the code begins.
+    let mut function = Function::new();
+    signature(&*isa, &mut function);
     let mut ids = Vec::new();
-    for (i, kernel) in kernels.iter().enumerate() {
-        module.clear_context(&mut context);
+    for (i, (kernel, code)) in kernels.iter().zip(generated).enumerate() {
         let fail = |e: &dyn std::fmt::Debug| reject(kernel, format!("{e:?}"));
-        if kernel.width == Width::V256 && avx2::supports(features) {
-            let (bytes, start) = avx2::compile(kernel).map_err(|e| reject(kernel, e))?;
-            signature(&*isa, &mut context.func);
-            let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &context.func.signature);
-            let id = declared.map_err(|e| fail(&e))?;
-            module.define_function_bytes(id, avx2::ALIGN as u64, &bytes, &[]).map_err(|e| fail(&e))?;
-            ids.push((id, start));
-            continue;
-        }
-        translate(&halve(kernel), &*isa, &mut context.func, &mut frontend);
-        let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &context.func.signature);
+        let declared = module.declare_function(&format!("k{i}"), Linkage::Local, &function.signature);
         let id = declared.map_err(|e| fail(&e))?;
-        module.define_function(id, &mut context).map_err(|e| fail(&e))?;
-        ids.push((id, 0));
+        let relocations: Vec<ModuleReloc> =
+            code.relocations.iter().map(|r| ModuleReloc::from_mach_reloc(r, &function, id)).collect();
+        module.define_function_bytes(id, code.align, &code.bytes, &relocations).map_err(|e| fail(&e))?;
+        ids.push((id, code.start));
     }
     module.finalize_definitions().map_err(|e| JitError::Host(e.to_string()))?;
     let entries = ids.into_iter().map(|(id, start)| {

@@ -14,7 +14,7 @@ const WIDTHS: [Width; 2] = [Width::V128, Width::V256];
 fn check(kernel: &Kernel, seed: u64) {
     verify(kernel).unwrap();
     for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
-        let module = compile(std::slice::from_ref(kernel), &features, 1).unwrap();
+        let module = compile(std::slice::from_ref(kernel), &features).unwrap();
         let mut random = Random(seed);
         let mut compiled: Vec<Vec<u8>> =
             kernel.buffers.iter().map(|b| (0..b.bytes).map(|_| random.byte()).collect()).collect();
@@ -312,7 +312,7 @@ fn broken_promises_lead_nowhere() {
             vec![0; 4 * 32],
         ];
         for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
-            let module = compile(std::slice::from_ref(&kernel), &features, 1).unwrap();
+            let module = compile(std::slice::from_ref(&kernel), &features).unwrap();
             let pointers: Vec<*mut u8> = memory.iter_mut().map(Vec::as_mut_ptr).collect();
             // SAFETY: one buffer of the declared size per declaration.
             unsafe { module.entry(0).call(&pointers, 0, 4) };
@@ -454,7 +454,8 @@ fn equal_kernels_share_their_code_and_threads_do_not_matter() {
     let kernels: Vec<Kernel> =
         (0..9).map(|i| ternary(WIDTHS[i / 3 % 2], "k", [Lane::I32; 3], |b, [x, ..]| b.shl(x, (i % 3) as u8))).collect();
     for threads in [1, 2, 16] {
-        let module = compile(&kernels, &CpuFeatures::detect(), threads).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let module = pool.install(|| compile(&kernels, &CpuFeatures::detect())).unwrap();
         assert_eq!(module.len(), 9);
         let mut buffers = vec![vec![1u8; 256]; 4];
         let pointers: Vec<*mut u8> = buffers.iter_mut().map(|b| b.as_mut_ptr()).collect();

@@ -79,7 +79,7 @@ impl Session {
             Engine::Jit => program.kernels.as_slice(),
             Engine::Interpreter => &[],
         };
-        let code = qcc_jit::compile(kernels, &CpuFeatures::detect(), threads)?;
+        let code = qcc_jit::compile(kernels, &CpuFeatures::detect())?;
         let arena = Arena::new(program.arena_bytes)?;
         let aligned = program.constants.as_ptr().addr().is_multiple_of(BUFFER_ALIGN);
         let constants = if aligned { None } else { Some(Arena::copied(&program.constants)?) };

@@ -163,7 +163,7 @@ pub fn run(generated: &Generated, inputs: &[&[u8]], operands: &[&[u8]], output_b
         panic!("{why}\n{kernel}");
     }
     for features in [CpuFeatures::detect(), CpuFeatures::baseline()] {
-        let module = compile(std::slice::from_ref(kernel), &features, 1).expect("the kernel compiles");
+        let module = compile(std::slice::from_ref(kernel), &features).expect("the kernel compiles");
         for parts in [vec![(0, tasks)], vec![(tasks / 2, tasks), (0, tasks / 2)]] {
             let mut compiled = fresh();
             let pointers: Vec<*mut u8> = compiled.iter_mut().map(|b| b.as_mut_ptr()).collect();

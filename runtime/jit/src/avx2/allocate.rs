@@ -1,8 +1,6 @@
 //! Registers for classes: a linear scan in the order in which they are first needed. Where none is left, the class that
 //! costs least goes to the stack for its whole life; what went there is tried again at the end.
 
-use std::collections::BTreeMap;
-
 use super::live::{Class, Stretch};
 
 /// Where a class lives.
@@ -19,8 +17,7 @@ pub fn allocate(classes: &[Class], vector: bool, registers: usize) -> Vec<Place>
     let mut order: Vec<usize> =
         (0..classes.len()).filter(|&c| classes[c].vector == vector && !classes[c].stretches.is_empty()).collect();
     order.sort_by_key(|&c| (classes[c].stretches[0], c));
-    let mut scan =
-        Scan { classes, places: vec![Place::Spilled; classes.len()], taken: vec![BTreeMap::new(); registers] };
+    let mut scan = Scan { classes, places: vec![Place::Spilled; classes.len()], taken: vec![Vec::new(); registers] };
     for &c in &order {
         scan.place(c);
     }
@@ -37,8 +34,9 @@ pub fn allocate(classes: &[Class], vector: bool, registers: usize) -> Vec<Place>
 struct Scan<'c> {
     classes: &'c [Class],
     places: Vec<Place>,
-    /// For each register, by their beginnings, the stretches it is taken for, and by which class.
-    taken: Vec<BTreeMap<u32, (u32, usize)>>,
+    /// For each register the stretches it is taken for, in order, and by which class. They are found in the order in which
+    /// they begin, so that most are put at the end.
+    taken: Vec<Vec<(Stretch, usize)>>,
 }
 
 impl Scan<'_> {
@@ -60,15 +58,16 @@ impl Scan<'_> {
         }
         for other in conflicts {
             self.places[other] = Place::Spilled;
-            self.taken[r].retain(|_, (_, class)| *class != other);
+            self.taken[r].retain(|(_, class)| *class != other);
         }
         self.take(r, c);
     }
 
     fn take(&mut self, r: usize, c: usize) {
         self.places[c] = Place::Register(r as u8);
-        for &(from, to) in &self.classes[c].stretches {
-            self.taken[r].insert(from, (to, c));
+        for &stretch in &self.classes[c].stretches {
+            let at = self.begun(r, stretch.0);
+            self.taken[r].insert(at, (stretch, c));
         }
     }
 
@@ -86,9 +85,18 @@ impl Scan<'_> {
         all
     }
 
+    /// What holds the register in a stretch.
     fn during(&self, r: usize, (from, to): Stretch) -> impl Iterator<Item = usize> {
-        let inside = self.taken[r].range(from..to).map(|(_, (_, class))| *class);
-        let before = self.taken[r].range(..from).next_back().filter(|(_, (end, _))| *end > from);
-        before.map(|(_, (_, class))| *class).into_iter().chain(inside)
+        let before = &self.taken[r][..self.begun(r, to)];
+        before.iter().rev().take_while(move |((_, end), _)| *end > from).map(|(_, class)| *class)
+    }
+
+    /// How many stretches of a register begin before a position.
+    fn begun(&self, r: usize, position: u32) -> usize {
+        let taken = &self.taken[r];
+        match taken.last() {
+            Some(((last, _), _)) if *last >= position => taken.partition_point(|((from, _), _)| *from < position),
+            _ => taken.len(),
+        }
     }
 }
