@@ -17,6 +17,9 @@ pub struct CostModel {
     pub integer_mac_ns: f64,
     /// Share of [`integer_mac_ns`](Self::integer_mac_ns) that weights of 7 bits take: sums of several products fit 16 bits.
     pub short_weights: f64,
+    /// What a product of transformed windows takes, in multiply-accumulates of codes: one where codes are multiplied as 16-bit
+    /// numbers, too.
+    pub winograd: f64,
     /// A multiply-accumulate of single-precision floats (ns).
     pub float_mac_ns: f64,
     /// A multiply-accumulate of a depthwise convolution, which reuses nothing (ns).
@@ -25,6 +28,8 @@ pub struct CostModel {
     pub window_ns: f64,
     /// A byte that is moved without computing with it (ns).
     pub move_ns: f64,
+    /// A byte of transformed taps, which are read from memory (ns).
+    pub taps_ns: f64,
     /// A byte that a kernel reads or writes beside its core's work (ns).
     pub byte_ns: f64,
     /// An element of an addition, a multiplication, a comparison, a (de)quantization in a body (ns).
@@ -71,10 +76,12 @@ impl Default for CostModel {
             launch_ns: 400.0,
             integer_mac_ns: 0.055,
             short_weights: 0.65,
+            winograd: 1.0,
             float_mac_ns: 0.06,
             depthwise_mac_ns: 0.25,
             window_ns: 0.15,
             move_ns: 0.1,
+            taps_ns: 0.05,
             byte_ns: 0.15,
             cheap_ns: 0.1,
             divide_ns: 0.5,
@@ -107,6 +114,7 @@ pub(crate) fn is_core(op: Op) -> bool {
         "Conv"
             | "MatMul"
             | "IConv"
+            | "IWinograd"
             | "IMatMul"
             | "MaxPool"
             | "AveragePool"
@@ -214,6 +222,7 @@ impl CostModel {
                 let depthwise = attrs.int("group") != Some(1) && weights?.ty.shape.get(1) == Some(&1);
                 float + macs * if depthwise { self.depthwise_mac_ns } else { rate }
             }
+            "IWinograd" if image && rest_constant => self.winograd(weights?, output),
             "IMatMul" if rest_constant && weights?.ty.rank() == 2 => macs * self.integer_rate(weights?),
             "MatMul" if x.ty.dtype == DType::F32 => macs * self.float_mac_ns,
             // Windows at a padded border have fewer elements.
@@ -242,6 +251,22 @@ impl CostModel {
         };
         let hinted = self.hint(op, attrs, inputs, std::slice::from_ref(output));
         Some(hinted.unwrap_or(work) + read)
+    }
+
+    /// The arithmetic of an integer convolution in tiles of 2x2 outputs with transformed taps.
+    fn winograd(&self, taps: Operand<'_>, output: &TensorType) -> f64 {
+        // Elements of a tile, and multiply-accumulates that take as long as transforming the windows of an input channel, the
+        // sums of an output channel.
+        const TILE: (f64, f64, f64) = (16.0, 36.0, 96.0);
+        let (elements, window, sums) = TILE;
+        // Channels of a register, which windows are transformed by.
+        let inputs = taps.ty.shape[1].next_multiple_of(16) as f64;
+        let outputs = taps.ty.shape[0] as f64;
+        let tiles = output.shape[0] * output.shape[1].div_ceil(2) * output.shape[2].div_ceil(2);
+        let products = elements * taps.ty.shape[1] as f64 * outputs * self.winograd;
+        let tile = self.integer_mac_ns * (products + window * inputs + sums * outputs);
+        // Transformed taps are many bytes, which few tiles do not pay for.
+        tiles as f64 * tile + bytes(taps.ty) * self.taps_ns
     }
 
     /// A multiply-accumulate with weights (ns).

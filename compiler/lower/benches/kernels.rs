@@ -7,10 +7,10 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use qcc_jit::{CodeModule, CpuFeatures, compile};
 use qcc_kernel::{BinOp, Kernel, KernelBuilder, Lane, VL, Width};
-use qcc_lower::kernels::Arg;
 use qcc_lower::kernels::body::{Body, Node, Operand};
 use qcc_lower::kernels::conv::{ConvSpec, Target, conv_for};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
+use qcc_lower::kernels::{Arg, winograd};
 use std::time::{Duration, Instant};
 
 /// A convolution to measure.
@@ -21,21 +21,28 @@ struct Case {
     kernel: usize,
     stride: usize,
     depthwise: bool,
+    /// In tiles of 2x2 outputs.
+    tiled: bool,
     /// Largest magnitude of a weight: the smaller, the more products may be summed in 16 bits.
     largest: i64,
 }
 
 const fn dense(name: &'static str, size: [usize; 4], kernel: usize, largest: i64) -> Case {
-    Case { name, size, kernel, stride: 1, depthwise: false, largest }
+    Case { name, size, kernel, stride: 1, depthwise: false, tiled: false, largest }
+}
+
+/// In tiles of 2x2 outputs, with 16 products where others have 36.
+const fn tiled(name: &'static str, size: [usize; 4]) -> Case {
+    Case { tiled: true, ..dense(name, size, 3, 127) }
 }
 
 /// Every channel on its own; the size is that of the input.
 const fn depthwise(name: &'static str, size: [usize; 3], kernel: usize, stride: usize, largest: i64) -> Case {
     let [h, w, channels] = size;
-    Case { name, size: [h, w, channels, channels], kernel, stride, depthwise: true, largest }
+    Case { name, size: [h, w, channels, channels], kernel, stride, depthwise: true, tiled: false, largest }
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 20] = [
     dense("exact, K 16", [56, 56, 16, 96], 1, 127),
     dense("exact, K 64", [28, 28, 64, 64], 1, 127),
     dense("exact, K 256", [14, 14, 256, 256], 1, 127),
@@ -45,6 +52,11 @@ const CASES: [Case; 15] = [
     dense("7-bit weights, K 144, N 24", [28, 28, 144, 24], 1, 63),
     dense("7-bit weights, K 256", [14, 14, 256, 256], 1, 63),
     dense("groups of four, K 256", [14, 14, 256, 256], 1, 15),
+    tiled("tiles, 16 channels", [32, 32, 16, 16]),
+    tiled("tiles, 32 channels", [16, 16, 32, 32]),
+    tiled("tiles, 64 channels, 8x8", [8, 8, 64, 64]),
+    tiled("tiles, 64 channels", [56, 56, 64, 64]),
+    tiled("tiles, 256 channels", [14, 14, 256, 256]),
     depthwise("depthwise 3x3", [56, 56, 96], 3, 1, 127),
     depthwise("depthwise 3x3, stride 2", [56, 56, 96], 3, 2, 127),
     depthwise("depthwise 5x5", [28, 28, 240], 5, 1, 127),
@@ -124,7 +136,8 @@ fn kernel(case: &Case) -> Ready {
         input_range: (0, 255),
         body,
     };
-    let generated = conv_for(&spec, Target::host()).expect("the kernel exists");
+    let generate = if case.tiled { winograd::generate } else { conv_for };
+    let generated = generate(&spec, Target::host()).expect("the kernel exists");
     let mut code = random(256);
     let buffers = generated.args.iter().zip(&generated.kernel.buffers).map(|(arg, declared)| match arg {
         Arg::Input(_) => (0..declared.bytes).map(|_| code() as u8).collect(),

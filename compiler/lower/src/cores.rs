@@ -11,6 +11,7 @@ use crate::kernels::layout::TensorLayout;
 use crate::kernels::pool::{self, PoolKind, PoolSpec};
 use crate::kernels::reduce::{self, ReduceSpec};
 use crate::kernels::softmax::{self, SoftmaxSpec};
+use crate::kernels::winograd;
 use crate::lower::Walk;
 use qcc_ir::{NodeId, ValueId};
 use qcc_kernel::program::BufferId;
@@ -39,6 +40,7 @@ impl Walk<'_, '_> {
         let x = core.inputs.first().copied().flatten().ok_or("the core has no input")?;
         match core.op.name {
             "IConv" => self.integer_convolution(core, x, wanted),
+            "IWinograd" => self.winograd_convolution(core, x, wanted),
             "IMatMul" => self.integer_product(core, x, wanted),
             "Conv" => self.depthwise_convolution(core, x, wanted),
             "MaxPool" | "ISumPool" | "AveragePool" => self.pool(core, x, wanted),
@@ -69,6 +71,30 @@ impl Walk<'_, '_> {
             body: wanted.body,
         };
         Ok((conv_for(&spec, self.options.target)?, home))
+    }
+
+    fn winograd_convolution(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
+        self.check_image(core, x)?;
+        let transformed = self.weights(core)?;
+        let weights = winograd::taps(transformed.slice::<i16>()).ok_or("weights that are no transformed taps")?;
+        let border = halo::border_of(core.op, core.attrs, halo::zero_point(self.graph, core.op, core.inputs))?;
+        let (home, input) = self.bordered(x, border)?;
+        let spec = ConvSpec {
+            input,
+            output: wanted.output,
+            kernel: [3; 2],
+            strides: [1; 2],
+            dilations: [1; 2],
+            pads: border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right]),
+            group: 1,
+            weights,
+            input_zero: self.zero_point(core, 2)?,
+            weight_zero: vec![0],
+            bias: self.numbers(core, 3)?,
+            input_range: self.code_range(x)?,
+            body: wanted.body,
+        };
+        Ok((winograd::generate(&spec, self.options.target)?, home))
     }
 
     fn integer_product(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {

@@ -28,6 +28,7 @@ pub struct CoreCall<'n> {
 /// Ops that a body can be attached to.
 const CORES: &[&str] = &[
     "IConv",
+    "IWinograd",
     "IMatMul",
     "Conv",
     "MatMul",
@@ -154,6 +155,7 @@ impl Walk<'_, '_> {
         let target = self.options.target;
         let arithmetic = match core.op.name {
             "IConv" if core.attrs.int("group").is_some_and(|g| g > 1) => Arithmetic::DepthwiseInt8(target),
+            "IWinograd" => Arithmetic::TiledInt8(target),
             "Conv" => Arithmetic::Float,
             _ => Arithmetic::Int8(target),
         };

@@ -23,7 +23,7 @@ pub struct Border {
 pub fn border_of(op: Op, attrs: &Attrs, zero_point: Option<&Tensor>) -> Result<Option<Border>, String> {
     // A float convolution that is no matrix product reads zeros.
     let depthwise = op.name == "Conv" && attrs.int("group").is_some_and(|g| g > 1);
-    let windowed = depthwise || matches!(op.name, "IConv" | "ISumPool");
+    let windowed = depthwise || matches!(op.name, "IConv" | "IWinograd" | "ISumPool");
     let pads = attrs.ints("pads").unwrap_or(&[]);
     if !windowed || pads.iter().all(|&p| p == 0) {
         return Ok(None);
@@ -71,7 +71,7 @@ pub fn wanted(graph: &TypedGraph) -> FxHashMap<ValueId, Border> {
 /// The constant zero-point of an integer core's input.
 pub fn zero_point<'g>(graph: &'g TypedGraph, op: Op, inputs: &[Option<ValueId>]) -> Option<&'g Tensor> {
     let at = match op.name {
-        "IConv" | "IMatMul" => 2,
+        "IConv" | "IWinograd" | "IMatMul" => 2,
         "ISumPool" | "IReduceSum" => 1,
         _ => return None,
     };

@@ -7,7 +7,7 @@ use qcc_kernel::{Width, interpret, verify};
 use qcc_lower::kernels::body::{Body, Node, Operand};
 use qcc_lower::kernels::conv::{ConvSpec, MatMulSpec, Target, conv, conv_for, matmul_for};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
-use qcc_lower::kernels::{Arg, Generated};
+use qcc_lower::kernels::{Arg, Generated, winograd};
 use qcc_ops::{AttrValue, Attrs, find_in};
 use qcc_tensor::Tensor;
 
@@ -526,4 +526,66 @@ fn what_cannot_be_computed_is_refused() {
         refused(|s| s.input_range = (0, 256)),
     ];
     insta::assert_snapshot!(reasons.join("\n"));
+}
+
+/// The same result in tiles of 2x2 outputs.
+fn check_tiled(case: &Case) {
+    let p = problem(case);
+    for target in TARGETS {
+        let generated = winograd::generate(&p.spec, target).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+        check_generated(case, &p, &generated);
+    }
+}
+
+#[test]
+fn tiles_of_outputs_equal_the_reference_at_all_sizes() {
+    for size in [2, 3, 4, 5, 7, 10, 17] {
+        for (inputs, outputs) in [(1, 1), (3, 9), (16, 16), (17, 24), (8, 40), (33, 17)] {
+            check_tiled(&Case { epilogue: Epilogue::Codes(Elem::U8), ..Case::new(size, inputs, outputs, 3) });
+        }
+    }
+    check_tiled(&Case { size: [24, 24], channels: [64, 64], ..Case::new(8, 64, 64, 3) });
+    check_tiled(&Case { size: [9, 34], channels: [70, 48], ..Case::new(8, 64, 64, 3) });
+}
+
+#[test]
+fn tiles_of_outputs_equal_the_reference_for_all_pads_layouts_and_types() {
+    let case = Case::new(6, 18, 20, 3);
+    for pads in [[0; 4], [1, 0, 0, 2], [2, 2, 1, 1], [0, 1, 1, 0]] {
+        for (images, margin) in [(1, 0), (2, 0), (3, 2)] {
+            for elem in [Elem::U8, Elem::I8] {
+                let epilogue = [Epilogue::Raw, Epilogue::Codes(Elem::I8), Epilogue::Residual][images - 1];
+                check_tiled(&Case { pads, images, margin, elem, epilogue, ..case.clone() });
+            }
+        }
+    }
+    for (size, images) in [([12, 5], 2), ([5, 12], 3)] {
+        check_tiled(&Case { size, images, epilogue: Epilogue::Residual, ..case.clone() });
+    }
+}
+
+#[test]
+fn tiles_of_outputs_are_exact_for_extreme_codes_and_weights() {
+    for pattern in [Pattern::Lowest, Pattern::Highest, Pattern::Alternating] {
+        for elem in [Elem::U8, Elem::I8] {
+            check_tiled(&Case { pattern, elem, ..Case::new(6, 64, 16, 3) });
+            check_tiled(&Case { pattern, elem, signed_weights: false, largest: 120, ..Case::new(5, 20, 16, 3) });
+        }
+    }
+}
+
+#[test]
+fn what_tiles_cannot_compute_is_refused() {
+    let why = |case: &Case| winograd::generate(&problem(case).spec, Target::default()).expect_err("it is refused");
+    let case = Case::new(6, 4, 4, 3);
+    insta::assert_snapshot!(why(&Case { strides: [2; 2], ..case.clone() }), @"windows other than 3x3 taps at every pixel");
+    insta::assert_snapshot!(why(&Case { group: 2, ..case.clone() }), @"windows other than 3x3 taps at every pixel");
+    insta::assert_snapshot!(why(&Case::new(6, 4, 4, 5)), @"windows other than 3x3 taps at every pixel");
+    insta::assert_snapshot!(why(&Case { pads: [0; 4], ..Case::new(3, 4, 4, 3) }), @"fewer outputs than a tile has");
+    let mut large = problem(&Case::new(6, 1900, 4, 3)).spec;
+    large.weights.fill(127);
+    insta::assert_snapshot!(
+        winograd::generate(&large, Target::default()).expect_err("it is refused"),
+        @"sums that may leave 32 bits when they are four times as large"
+    );
 }

@@ -150,8 +150,8 @@ pub fn costs(target: Target, rules: &RuleSet) -> CostModel {
         Width::V256 => CostModel::wide(),
     };
     // Dot products of bytes are exact as they are.
-    let short_weights = if target.dot4 { 1.0 } else { model.short_weights };
-    CostModel { short_weights, ..model }.hinted(rules)
+    let (short_weights, winograd) = if target.dot4 { (1.0, 4.0) } else { (model.short_weights, model.winograd) };
+    CostModel { short_weights, winograd, ..model }.hinted(rules)
 }
 
 /// The program of a graph as it stands.

@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("fuse.rules", include_str!("../../../rules/fuse.rules")),
     ("table.rules", include_str!("../../../rules/table.rules")),
     ("flip.rules", include_str!("../../../rules/flip.rules")),
+    ("winograd.rules", include_str!("../../../rules/winograd.rules")),
 ];
 
 /// Where the names of rules are found.

@@ -82,6 +82,7 @@ static OPS: &[&OpDef] = &[
     &crate::conv::global_max_pool::OP,
     &crate::conv::iconv::OP,
     &crate::conv::isum_pool::OP,
+    &crate::conv::iwinograd::OP,
     &crate::conv::lp_pool::OP,
     &crate::conv::max_pool::OP,
     &crate::conv::max_unpool::OP,

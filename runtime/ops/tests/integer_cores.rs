@@ -142,6 +142,41 @@ fn integer_convolution_equals_its_definition_in_both_layouts() {
     }
 }
 
+/// `G g G'` of every 3x3 window of taps, with `G` twice Winograd's.
+fn transformed(w: &Tensor) -> Tensor {
+    const G: [[i64; 3]; 4] = [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]];
+    let taps = w.to_i64_vec().expect("codes are integers");
+    let of = |g: &[i64], i: usize| -> i64 { (0..9).map(|t| G[i / 4][t / 3] * g[t] * G[i % 4][t % 3]).sum() };
+    let u = taps.chunks(9).flat_map(|g| (0..16).map(move |i| of(g, i) as i16)).collect();
+    Tensor::new([w.shape()[0], w.shape()[1], 4, 4], u)
+}
+
+#[test]
+fn integer_convolution_in_tiles_equals_its_definition_in_both_layouts() {
+    let mut codes = Codes(3);
+    for (size, pads) in
+        [([5, 7], [1; 4]), ([4, 4], [0; 4]), ([2, 3], [1, 0, 2, 1]), ([1, 1], [1; 4]), ([6, 5], [2, 2, 0, 1])]
+    {
+        for dtype in [DType::U8, DType::I8] {
+            let g = Geometry { channels: 4, size, outputs: 3, group: 1, kernel: 3, stride: 1, dilation: 1, pads };
+            let x = codes.tensor(dtype, &[1, g.channels, size[0], size[1]]);
+            let w = codes.tensor(DType::I8, &[g.outputs, g.channels, 3, 3]);
+            let zero = codes.tensor(dtype, &[]);
+            let bias = Tensor::new([g.outputs], (0..g.outputs).map(|o| o as i32 * 1000 - 2500).collect());
+            let direct = run("IConv", &[Some(&x), Some(&w), Some(&zero), None, Some(&bias)], g.attrs("NCHW"));
+            let u = transformed(&w);
+            let attrs = |layout: &str| {
+                Attrs::from_iter([("layout", AttrValue::Str(layout.into())), ("pads", ints(&pads.map(|p| p as i64)))])
+            };
+            let first = run("IWinograd", &[Some(&x), Some(&u), Some(&zero), Some(&bias)], attrs("NCHW"));
+            assert_eq!(first, direct, "{size:?}, {pads:?}, {dtype}");
+            let last = transposed(&x, &[0, 2, 3, 1]);
+            let last = run("IWinograd", &[Some(&last), Some(&u), Some(&zero), Some(&bias)], attrs("NHWC"));
+            assert_eq!(transposed(&last, &[0, 3, 1, 2]), direct, "{size:?}, {pads:?}, {dtype}, channels last");
+        }
+    }
+}
+
 #[test]
 fn integer_matrix_product_equals_its_definition() {
     let mut codes = Codes(2);

@@ -234,7 +234,11 @@ impl ConvSpec {
     }
 }
 
-fn check(spec: &ConvSpec) -> Result<(), String> {
+/// Checks that the parts of a specification fit each other.
+///
+/// # Errors
+/// The first that does not.
+pub fn check(spec: &ConvSpec) -> Result<(), String> {
     let (x, y) = (&spec.input, &spec.output);
     let Some((lowest, highest)) = x.elem.code_range() else {
         return Err(format!("the input holds {:?}, not codes", x.elem));

@@ -36,6 +36,7 @@ mod sum;
 mod tile;
 mod twin;
 mod walk;
+pub mod winograd;
 
 use qcc_kernel::Kernel;
 

@@ -72,6 +72,11 @@ impl Taps {
         }
     }
 
+    /// One run of all channels of a pixel.
+    pub fn of_channels(channels: usize) -> Taps {
+        Taps { outer: 1, outer_step: 0, inner: 1, inner_step: 0, run: channels, column: usize::MAX, channels }
+    }
+
     /// Kernel row, kernel column and channel of byte `k` of a run, if it is a tap.
     pub fn tap(&self, outer: usize, inner: usize, k: usize) -> Option<[usize; 3]> {
         let (column, c) = (k / self.column, k % self.column);

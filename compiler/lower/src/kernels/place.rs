@@ -64,6 +64,18 @@ impl Emitter<'_> {
         }
         place
     }
+
+    /// The addresses of the element a constant number of rows further down.
+    pub fn below(&self, place: &Place, rows: i64) -> Place {
+        let mut place = place.clone();
+        place.output = place.output.plus(rows * self.output.row_stride() as i64);
+        for ((_, layout), addr) in self.tensors().zip(&mut place.tensors) {
+            if layout.h == self.output.h {
+                *addr = addr.plus(rows * layout.row_stride() as i64);
+            }
+        }
+        place
+    }
 }
 
 /// A body and its output seen as one row of pixels, if every tensor lies so that this is possible: a kernel that does not

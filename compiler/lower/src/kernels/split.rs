@@ -52,7 +52,7 @@ pub fn split(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Spli
 }
 
 /// Tasks that a kernel should have.
-fn wanted(macs: u64) -> usize {
+pub fn wanted(macs: u64) -> usize {
     (macs / GRAIN).clamp(1, MOST_TASKS) as usize
 }
 
@@ -79,7 +79,7 @@ pub fn flat_rows(pixels: usize, tile: usize) -> (usize, usize) {
 }
 
 /// The smallest divisor of `n` that is at least `least`, or `n`.
-fn divisor_from(n: usize, least: usize) -> usize {
+pub fn divisor_from(n: usize, least: usize) -> usize {
     (least.max(1)..=n).find(|d| n.is_multiple_of(*d)).unwrap_or(n)
 }
 

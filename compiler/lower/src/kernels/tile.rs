@@ -38,6 +38,13 @@ pub struct Tile<'p> {
     pub pixels: Pixels,
 }
 
+impl Tile<'_> {
+    /// Bytes of the weights of a unit, or of the biases.
+    fn unit_bytes(&self) -> i64 {
+        (self.panel.vectors() * self.panel.register()) as i64
+    }
+}
+
 /// Registers of pixels of a tile for a panel: what fits the registers, and is enough to hide the latency of the products.
 pub fn pixels_for(unit: Unit, panel: &Panel, staged: bool) -> usize {
     match (unit, panel.vectors()) {
@@ -59,10 +66,13 @@ pub fn pixels_for(unit: Unit, panel: &Panel, staged: bool) -> usize {
 /// The accumulators of the windows that start at `x`, pixel by pixel, beginning with the biases at `w`; the weights
 /// follow the biases.
 pub fn accumulate(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor, w: Cursor) -> Vec<Value> {
-    let taps = &tile.taps;
     let acc = biases(b, tile.panel, tile.pixels, w);
-    let unit_bytes = (tile.panel.vectors() * tile.panel.register()) as i64;
-    let w = w.plus(unit_bytes);
+    products(b, tile, acc, x, w.plus(tile.unit_bytes()))
+}
+
+/// The accumulators with the products of the windows that start at `x` and the weights at `w`.
+pub fn products(b: &mut KernelBuilder, tile: &Tile<'_>, acc: Vec<Value>, x: Cursor, w: Cursor) -> Vec<Value> {
+    let (taps, unit_bytes) = (&tile.taps, tile.unit_bytes());
     let units = taps.units(tile.unit);
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);

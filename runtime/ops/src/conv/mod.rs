@@ -10,6 +10,7 @@ pub(crate) mod global_lp_pool;
 pub(crate) mod global_max_pool;
 pub(crate) mod iconv;
 pub(crate) mod isum_pool;
+pub(crate) mod iwinograd;
 pub(crate) mod lp_pool;
 pub(crate) mod max_pool;
 pub(crate) mod max_unpool;
