@@ -74,6 +74,11 @@ fn answers_do_not_depend_on_the_rules() {
     }
 }
 
+/// Convolutions on integers, transformed or not.
+fn convolutions(ops: &BTreeMap<String, usize>) -> usize {
+    count(ops, "IConv") + count(ops, "IWinograd")
+}
+
 #[test]
 fn with_all_rules_only_kernels_are_left() {
     let ops = ops(&compiled(MODEL, &Selection::default()));
@@ -97,7 +102,7 @@ fn with_all_rules_only_kernels_are_left() {
         assert_eq!(count(&ops, gone), 0, "{gone} is left: {ops:?}");
     }
     assert_eq!(count(&ops, "QuantizeLinear"), 1, "the image is quantized once: {ops:?}");
-    assert_eq!(count(&ops, "IConv"), 10, "{ops:?}");
+    assert_eq!(convolutions(&ops), 10, "{ops:?}");
 }
 
 #[test]
@@ -112,14 +117,14 @@ fn the_float_network_keeps_no_trace_of_training() {
 
 #[test]
 fn without_its_file_an_optimization_is_gone_and_the_others_stay() {
-    let integer = |ops: &BTreeMap<String, usize>| count(ops, "IConv") == 10;
-    let cases: [(&str, &str, Holds); 8] = [
+    let cases: [(&str, &str, Holds); 9] = [
         ("cleanup", "identities and dropout stay", |o| count(o, "Identity") == 2 && count(o, "Dropout") == 1),
         ("fold", "constants are computed at run time", |o| count(o, "Div") + count(o, "in body Div") > 0),
         ("norm", "batch-norms stay", |o| count(o, "BatchNormalization") == 10),
         ("linear", "the classifier stays a Gemm", |o| count(o, "Gemm") == 1),
         ("quantize", "rectifiers stay", |o| count(o, "in body Relu") + count(o, "Relu") == 9),
-        ("integer", "convolutions stay float", |o| count(o, "IConv") == 0 && count(o, "Conv") > 0),
+        ("integer", "convolutions stay float", |o| convolutions(o) == 0 && count(o, "Conv") > 0),
+        ("winograd", "all convolutions multiply tap by tap", |o| count(o, "IConv") == 10),
         ("requantize", "nothing is requantized", |o| count(o, "in body Requantize") + count(o, "Requantize") == 0),
         ("fuse", "there are no fused kernels", |o| count(o, "kernel") == 0),
     ];
@@ -127,7 +132,7 @@ fn without_its_file_an_optimization_is_gone_and_the_others_stay() {
         let ops = ops(&compiled(MODEL, &without(file)));
         assert!(holds(&ops), "without {file}.rules {claim}: {ops:?}");
         if !matches!(file, "integer" | "fold") {
-            assert!(integer(&ops), "without {file}.rules convolutions are still integer: {ops:?}");
+            assert!(convolutions(&ops) == 10, "without {file}.rules convolutions are still integer: {ops:?}");
         }
     }
     let nchw = compiled(MODEL, &without("layout"));

@@ -172,22 +172,23 @@ fn between_quantization_and_logits_a_quantized_network_has_codes_only() {
     let ops = chosen_ops("fashion_resnet_qat.onnx");
     let floats: Vec<&String> = ops.iter().filter(|op| op.contains(" : f")).collect();
     assert_eq!(floats, ["input : f32[1,1,28,28]", "fused IMatMul : f32[1,10]"]);
-    assert_eq!(ops.iter().filter(|op| op.starts_with("fused IConv")).count(), 10, "one kernel a convolution");
+    let convolution = |op: &&String| op.starts_with("fused IConv") || op.starts_with("fused IWinograd");
+    assert_eq!(ops.iter().filter(convolution).count(), 10, "one kernel a convolution");
     insta::assert_snapshot!(ops.join("\n"), @r"
     input : f32[1,1,28,28]
     QuantizeLinear : u8[1,1,28,28]
     Reshape : u8[1,28,28,1]
     fused IConv : u8[1,28,28,16]
     MaxPool : u8[1,14,14,16]
-    fused IConv : u8[1,14,14,16]
-    fused IConv : u8[1,14,14,16]
+    fused IWinograd : u8[1,14,14,16]
+    fused IWinograd : u8[1,14,14,16]
     fused IConv : u8[1,7,7,32]
-    fused IConv : u8[1,7,7,32]
+    fused IWinograd : u8[1,7,7,32]
     fused IConv : u8[1,7,7,32]
     fused IConv : u8[1,7,7,32]
     fused IConv : u8[1,7,7,64]
-    fused IConv : u8[1,7,7,64]
-    fused IConv : u8[1,7,7,64]
+    fused IWinograd : u8[1,7,7,64]
+    fused IWinograd : u8[1,7,7,64]
     fused IReduceSum : u8[1,1,1,64]
     Reshape : u8[1,64]
     fused IMatMul : f32[1,10]

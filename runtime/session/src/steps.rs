@@ -5,7 +5,7 @@ use crate::product::{self, Operands};
 use crate::session::Session;
 use crate::team::Team;
 use crate::{Engine, Options, SessionError};
-use qcc_kernel::program::{Action, BufferId, Gemm, Halo, Program};
+use qcc_kernel::program::{self, Action, BufferId, Gemm, Halo, Program};
 use qcc_kernel::{BufferKind, Kernel, interpret};
 use qcc_ops::{Attrs, InferInput, Op, OpError};
 use qcc_tensor::{Tensor, TensorType};
@@ -71,7 +71,7 @@ enum BoundAction {
     Reference {
         op: Op,
         attrs: Attrs,
-        inputs: Vec<Option<(Place, TensorType)>>,
+        inputs: Vec<Option<Given>>,
         outputs: Vec<(Place, TensorType)>,
     },
     If {
@@ -85,6 +85,39 @@ enum BoundAction {
         to: Place,
         bytes: usize,
     },
+}
+
+/// An input of a reference evaluation.
+enum Given {
+    /// Shared with the program: tables may be large.
+    Constant(Tensor),
+    /// Copied when the step runs.
+    Computed(Place, TensorType),
+}
+
+impl Given {
+    fn of(program: &Program, (buffer, ty): &(BufferId, TensorType), resolve: Resolve<'_>) -> Self {
+        let place = resolve(*buffer);
+        let shared = match program.buffers[buffer.0 as usize].place {
+            // A session may have a copy of constants that lie badly in memory.
+            program::Place::Constant(at) if program.constants[at..].as_ptr() == place.0 => {
+                Tensor::from_bytes(ty.clone(), program.constants.slice(at..at + ty.bytes())).ok()
+            }
+            _ => None,
+        };
+        shared.map_or_else(|| Given::Computed(place, ty.clone()), Given::Constant)
+    }
+
+    fn tensor(&self) -> Tensor {
+        match self {
+            Given::Constant(tensor) => tensor.clone(),
+            Given::Computed(place, ty) => {
+                // SAFETY: the check made sure that the buffer holds a value of this type.
+                let bytes = unsafe { std::slice::from_raw_parts(place.0, ty.bytes()) };
+                Tensor::from_bytes(ty.clone(), bytes.to_vec().into()).expect("as many bytes as the type says")
+            }
+        }
+    }
 }
 
 /// Resolves the steps of a checked program.
@@ -121,7 +154,7 @@ pub fn bind(program: &Program, options: &Options, resolve: Resolve<'_>) -> Resul
                     BoundAction::Reference {
                         op: *op,
                         attrs: attrs.clone(),
-                        inputs: inputs.iter().map(|i| i.as_ref().map(typed)).collect(),
+                        inputs: inputs.iter().map(|i| i.as_ref().map(|i| Given::of(program, i, resolve))).collect(),
                         outputs: outputs.iter().map(typed).collect(),
                     }
                 }
@@ -318,22 +351,8 @@ fn interpret_kernel(kernel: &Kernel, places: &[Place]) -> Result<(), qcc_kernel:
     Ok(())
 }
 
-fn evaluate(
-    op: Op,
-    attrs: &Attrs,
-    inputs: &[Option<(Place, TensorType)>],
-    outputs: &[(Place, TensorType)],
-) -> Result<(), OpError> {
-    let tensors: Vec<Option<Tensor>> = inputs
-        .iter()
-        .map(|input| {
-            input.as_ref().map(|(place, ty)| {
-                // SAFETY: the check made sure that the buffer holds a value of this type.
-                let bytes = unsafe { std::slice::from_raw_parts(place.0, ty.bytes()) };
-                Tensor::from_bytes(ty.clone(), bytes.to_vec().into()).expect("as many bytes as the type says")
-            })
-        })
-        .collect();
+fn evaluate(op: Op, attrs: &Attrs, inputs: &[Option<Given>], outputs: &[(Place, TensorType)]) -> Result<(), OpError> {
+    let tensors: Vec<Option<Tensor>> = inputs.iter().map(|input| input.as_ref().map(Given::tensor)).collect();
     let given: Vec<Option<&Tensor>> = tensors.iter().map(Option::as_ref).collect();
     let typed: Vec<Option<InferInput<'_>>> =
         given.iter().map(|input| input.map(|t| InferInput { ty: t.ty(), value: Some(t) })).collect();
