@@ -201,6 +201,11 @@ fn attributes(op: Op, attrs: &Attrs) -> Result<Vec<AttributeProto>, Diagnostic> 
             (Some(Default::Str(d)), AttrValue::Str(v)) => d == v,
             (Some(Default::Ints(d)), AttrValue::Ints(v)) => d == v,
             (Some(Default::Type(d)), AttrValue::Type(v)) => d == *v,
+            // Runtimes that know older operators refuse what they do not know, even where it says nothing.
+            (Some(Default::Computed), AttrValue::Ints(v)) if matches!(name, "strides" | "dilations") => {
+                v.iter().all(|n| *n == 1)
+            }
+            (Some(Default::Computed), AttrValue::Ints(v)) if name == "pads" => v.iter().all(|n| *n == 0),
             // The zero-point says it.
             (_, AttrValue::Type(_)) => name == "output_dtype",
             _ => false,
