@@ -7,7 +7,7 @@ use crate::batch;
 use crate::failure::Failure;
 use crate::precision::Chooser;
 use crate::quantize::{Options, Step};
-use qcc_quantize::{Calibration, Expected, Loss, Precision, Runtime, Sensitivity};
+use qcc_quantize::{Calibration, Expected, Judge, Loss, Precision, Runtime, Sensitivity};
 
 /// Signal over noise (dB) at the outputs below which layers stay floats.
 pub const DEFAULT_SQNR_DB: f64 = 20.0;
@@ -209,19 +209,22 @@ impl Search<'_> {
         precisions.iter().zip(self.sensitivities).map(|(p, s)| s.noise(*p)).sum()
     }
 
+    /// What judges precisions by some samples.
+    fn judge<'a>(&'a self, precisions: &'a [Precision], expected: &'a Expected) -> Judge<'a> {
+        Judge { precisions, expected, data: self.samples, runtime: self.runtime }
+    }
+
     fn loss(&self, calibration: &Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
-        let graph = qcc_quantize::insert(&calibration.graph, &calibration.plan(precisions), &[]);
-        Ok(self.check.loss(&graph, self.samples, self.runtime)?)
+        Ok(self.judge(precisions, self.check).loss(calibration)?)
     }
 
     /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
         let loss = self.loss(calibration, precisions)?;
         if self.correct && !self.budget.holds(loss) && loss.noise <= CORRECTABLE * self.budget.noise {
-            let graph = qcc_quantize::insert(&calibration.graph, &calibration.plan(precisions), &[]);
-            let Search { others, expected, samples, runtime, .. } = self;
-            let mut before = expected.loss(&graph, *samples, runtime)?;
-            qcc_quantize::correct_biases(calibration, precisions, others, expected, &mut before, *samples, runtime)?;
+            let judge = self.judge(precisions, self.expected);
+            let mut before = judge.loss(calibration)?;
+            qcc_quantize::correct_biases(calibration, &judge, self.others, &mut before)?;
             return self.loss(calibration, precisions);
         }
         Ok(loss)

@@ -10,7 +10,7 @@ use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
 use qcc_quantize::{
-    Calibration, Expected, Grids, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime, Samples,
+    Calibration, Expected, Grids, Judge, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime, Samples,
     Sensitivity, Sessions,
 };
 use qcc_session::Engine;
@@ -145,29 +145,28 @@ pub fn quantize<A: Into<batch::Array>>(
     let sessions = (compile)(float.graph())?;
     let expected = Expected::new(&sessions, &samples, &held_out, watch.sample)?;
     let check = Expected::new(&sessions, &samples, &checked, watch.sample)?;
-    let graph = qcc_quantize::insert(&float, &calibration.plan(&precisions), &[]);
-    let mut loss = expected.loss(&graph, &samples, &runtime)?;
+    let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
+    let mut loss = judge.loss(&calibration)?;
     let mut steps = vec![("ranges and scales", loss)];
     let mut sensitivities = Vec::new();
     let (mut curve, mut next) = (Vec::new(), Vec::new());
     if options.does(Step::Equalise) {
         (watch.stage)("equalising channels", held_out.len());
-        calibration.smooth(&precisions, &expected, &mut loss, &samples, &runtime)?;
+        calibration.smooth(&judge, &mut loss)?;
         steps.push(("equalised channels", loss));
     }
     if options.does(Step::Round) {
         (watch.stage)("rounding weights", others.len());
-        calibration.round(&precisions, &others, &expected, &mut loss, &samples, &runtime)?;
+        calibration.round(&judge, &others, &mut loss)?;
         steps.push(("rounded weights", loss));
     }
     if options.does(Step::Correct) {
         (watch.stage)("correcting biases", others.len());
-        qcc_quantize::correct_biases(&mut calibration, &precisions, &others, &expected, &mut loss, &samples, &runtime)?;
+        qcc_quantize::correct_biases(&mut calibration, &judge, &others, &mut loss)?;
         steps.push(("bias correction", loss));
     }
     // What was kept because it helped on some samples is judged by others.
-    let graph = qcc_quantize::insert(&float, &calibration.plan(&precisions), &[]);
-    loss = check.loss(&graph, &samples, &runtime)?;
+    loss = Judge { expected: &check, ..judge }.loss(&calibration)?;
     let budget = Budget::of(options, loss);
     let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_integer()).count() > 1);
     if budget.asked && (open || !budget.holds(loss)) {

@@ -7,7 +7,9 @@ use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_kernel::Width;
 use qcc_lower::Target;
-use qcc_quantize::{Choice, Grids, Method, Precision};
+use qcc_quantize::{
+    Calibration, Choice, Expected, Grids, Judge, Loss, Method, Precision, QuantizeError, Runtime, Sessions,
+};
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
 use std::path::Path;
@@ -301,6 +303,34 @@ fn the_next_choice_of_a_layer_is_more_accurate_and_no_faster() {
         seen += usize::from(next.cost_ns > 0.0);
     }
     assert!(seen > 0, "weights of eight bits take longer than those of seven");
+}
+
+#[test]
+fn biases_do_not_take_over_what_sets_some_samples_apart() {
+    let float = pipeline::canonical(&typed(&float()), &RULES).expect("it is canonical");
+    let samples = batch::Samples::new(vec![first(&IMAGES, 24)], vec![Some(4)]).expect("samples");
+    let compile = |graph: &Graph| -> Result<Sessions, QuantizeError> {
+        let compiled = pipeline::compile(graph, &Bindings::default(), &RULES, Target::host(), &mut |_| ());
+        let program = compiled.expect("it compiles").program;
+        Ok(Box::new(move || Ok(pipeline::session(&program, 1, Engine::Jit).expect("it starts"))))
+    };
+    let runtime = Runtime { compile: &compile, progress: &|| () };
+    let mut calibration = Calibration::new(&float, &samples, &runtime, Grids::default()).expect("it is calibrated");
+    let sessions = compile(float.graph()).expect("it compiles");
+    let expected = Expected::new(&sessions, &samples, &[0], &|| ()).expect("it runs");
+    let precisions = vec![Precision::Int8; calibration.layers.len()];
+    let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
+    let before = calibration.biases.clone();
+    // Anything is better than this, so the correction is kept whole.
+    let mut loss = Loss { noise: f64::INFINITY, error: 0.0, agreement: 0.0 };
+    qcc_quantize::correct_biases(&mut calibration, &judge, &[3, 7], &mut loss).expect("it runs");
+    assert_ne!(calibration.biases, before);
+    for ((layer, before), after) in calibration.layers.iter().zip(&before).zip(&calibration.biases) {
+        let signal: f64 = calibration.moments[&layer.output].variances().iter().sum();
+        let change: f64 = after.iter().zip(before).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        // Means of two images are about half a deviation away from those of all.
+        assert!(change < 0.01 * signal, "{}: {} of the deviation", layer.name, (change / signal).sqrt());
+    }
 }
 
 #[test]

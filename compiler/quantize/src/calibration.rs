@@ -2,12 +2,13 @@
 
 use crate::covariance::{self, Covariance};
 use crate::flow::{self, Class, Flow};
-use crate::insert::{Writer, insert};
+use crate::insert::Writer;
+use crate::keep::{self, Judge};
 use crate::lanes::{self, Runtime, Samples};
 use crate::plan::{Choice, Chosen, IntegerLayer, Plan};
 use crate::rounding::Rounded;
-use crate::{ChannelFactors, Codes, Expected, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
-use crate::{candidates, keep, layers, range, smooth, weights};
+use crate::{ChannelFactors, Codes, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
+use crate::{candidates, layers, range, smooth, weights};
 use qcc_ir::{Graph, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rayon::prelude::*;
@@ -124,25 +125,18 @@ impl Calibration {
         Ok(())
     }
 
-    /// Brings the channels of what layers read to a common range, where that brings the outputs nearer to the float model's on
-    /// samples held out; `loss` becomes that of the better one. True if any was kept.
+    /// Brings the channels of what layers read to a common range, where that brings the outputs nearer to the float model's;
+    /// `loss` becomes that of the better one.
     ///
     /// # Errors
     /// Samples that cannot be run.
-    pub fn smooth(
-        &mut self,
-        precisions: &[Precision],
-        expected: &Expected,
-        loss: &mut Loss,
-        data: &dyn Samples,
-        runtime: &Runtime<'_>,
-    ) -> Result<bool, QuantizeError> {
-        let found = smooth::channel_factors(self, &flow::flow(&self.graph, &self.layers, &integers(precisions)));
-        let mut found: Vec<(ValueId, ChannelFactors)> = found.into_iter().collect();
+    pub fn smooth(&mut self, judge: &Judge<'_>, loss: &mut Loss) -> Result<(), QuantizeError> {
+        let flow = flow::flow(&self.graph, &self.layers, &integers(judge.precisions));
+        let mut found: Vec<(ValueId, ChannelFactors)> = smooth::channel_factors(self, &flow).into_iter().collect();
         found.sort_unstable_by_key(|(v, _)| (v.node, v.output));
-        let kept = keep::kept(found.len(), &mut |part| {
+        keep::kept(found.len(), &mut |part| {
             self.factors.extend(part.iter().map(|&i| found[i].clone()));
-            let now = expected.loss(&insert(&self.graph, &self.plan(precisions), &[]), data, runtime)?;
+            let now = judge.loss(self)?;
             let better = now.noise < loss.noise;
             if better {
                 *loss = now;
@@ -151,31 +145,23 @@ impl Calibration {
             }
             Ok(better)
         })?;
-        Ok(!kept.is_empty())
+        Ok(())
     }
 
-    /// Rounds weights so that their errors cancel each other, unless the outputs are farther from the float model's on samples
-    /// held out, by more than their noise is uncertain; `loss` becomes that of what is kept. `samples` say how inputs vary together. True if any was kept.
+    /// Rounds weights so that their errors cancel each other, unless the outputs are farther from the float model's by more
+    /// than their noise is uncertain; `loss` becomes that of what is kept. `samples` say how inputs vary together.
     ///
     /// # Errors
     /// Samples that cannot be run.
-    pub fn round(
-        &mut self,
-        precisions: &[Precision],
-        samples: &[usize],
-        expected: &Expected,
-        loss: &mut Loss,
-        data: &dyn Samples,
-        runtime: &Runtime<'_>,
-    ) -> Result<bool, QuantizeError> {
-        let covariances = covariance::covariances(self, &integers(precisions), samples, data, runtime)?;
-        let plans = [Precision::Int8, Precision::Int7].map(|p| self.plan(&vec![p; precisions.len()]));
-        let codes = [(Precision::Int8, Codes::I8), (Precision::Int7, Codes::I7)];
+    pub fn round(&mut self, judge: &Judge<'_>, samples: &[usize], loss: &mut Loss) -> Result<(), QuantizeError> {
+        let Judge { precisions, data, runtime, .. } = judge;
+        let covariances = covariance::covariances(self, &integers(precisions), samples, *data, runtime)?;
+        let plans = Precision::INTEGERS.map(|p| self.plan(&vec![p; precisions.len()]));
         let of = |(i, covariances): (usize, &Vec<Covariance>)| {
             let nearest: Vec<(&IntegerLayer, Codes)> = plans
                 .iter()
-                .zip(codes)
-                .filter_map(|(plan, (_, codes))| Some((plan.choices[i].integer()?, codes)))
+                .zip(Precision::INTEGERS)
+                .filter_map(|(plan, precision)| Some((plan.choices[i].integer()?, precision.codes()?)))
                 .collect();
             let factors = self.factors.get(&self.layers[i].input).map(|f| &*f.factors);
             let scaled = factors.map(|f| smooth::scaled_layer(&self.layers[i], f));
@@ -183,12 +169,12 @@ impl Calibration {
         };
         let found: Vec<Vec<Rounded>> = covariances.par_iter().enumerate().map(of).collect();
         let layers: Vec<usize> = (0..found.len()).filter(|&i| !covariances[i].is_empty()).collect();
-        let kept = keep::kept(layers.len(), &mut |part| {
+        keep::kept(layers.len(), &mut |part| {
             for &at in part {
-                let of = |(rounded, (precision, _)): (&Rounded, _)| ((layers[at], precision), rounded.clone());
-                self.rounded.extend(found[layers[at]].iter().zip(codes).map(of));
+                let of = |(rounded, precision): (&Rounded, _)| ((layers[at], precision), rounded.clone());
+                self.rounded.extend(found[layers[at]].iter().zip(Precision::INTEGERS).map(of));
             }
-            let now = expected.loss(&insert(&self.graph, &self.plan(precisions), &[]), data, runtime)?;
+            let now = judge.loss(self)?;
             // What is nearer in every layer is dropped only if the outputs say clearly that it is not.
             let better = now.noise < loss.noise + loss.error;
             if better {
@@ -198,7 +184,7 @@ impl Calibration {
             }
             Ok(better)
         })?;
-        Ok(!kept.is_empty())
+        Ok(())
     }
 
     /// The plan in which layers compute as `precisions` say.
@@ -217,11 +203,7 @@ impl Calibration {
         let choices = vec![Choice::Float; precisions.len()];
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
         for (i, layer) in self.layers.iter().enumerate() {
-            let codes = match precisions[i] {
-                Precision::Float => continue,
-                Precision::Int8 => Codes::I8,
-                Precision::Int7 => Codes::I7,
-            };
+            let Some(codes) = precisions[i].codes() else { continue };
             let input = plan.input_grid(layer).map_or(1.0, |g| g.scale);
             let mut importance = self.moments[&layer.input].mean_squares();
             let scaled = plan.factors.get(&layer.input).map(|f| {

@@ -6,31 +6,27 @@
 //! float model on samples held out.
 
 use crate::calibration::watching;
-use crate::lanes::{self, Runtime, Samples};
+use crate::keep::{self, Judge};
+use crate::lanes;
 use crate::plan::Choice;
-use crate::{Calibration, Expected, Loss, Moments, Precision, QuantizeError, insert, keep};
+use crate::{Calibration, Loss, Moments, QuantizeError, insert};
 use qcc_ir::{Graph, ValueId};
 
 /// Rounds of measuring and correcting.
 const ROUNDS: usize = 2;
 
-/// Corrects the biases of the layers that run on integers; true if any was kept. `loss` becomes that of the corrected
-/// model.
+/// Corrects the biases of the layers that run on integers by means over `samples`. `loss` becomes that of the corrected model.
 ///
 /// # Errors
 /// Samples that cannot be run.
 pub fn correct_biases(
     calibration: &mut Calibration,
-    precisions: &[Precision],
+    judge: &Judge<'_>,
     samples: &[usize],
-    expected: &Expected,
     loss: &mut Loss,
-    data: &dyn Samples,
-    runtime: &Runtime<'_>,
-) -> Result<bool, QuantizeError> {
-    let mut any = false;
+) -> Result<(), QuantizeError> {
     for _ in 0..ROUNDS {
-        let shifts = shifts(calibration, precisions, samples, data, runtime)?;
+        let shifts = shifts(calibration, judge, samples)?;
         let kept = keep::kept(shifts.len(), &mut |part| {
             let before: Vec<Vec<f32>> = part.iter().map(|&i| calibration.biases[shifts[i].0].clone()).collect();
             for &i in part {
@@ -39,8 +35,7 @@ pub fn correct_biases(
                 bias.resize(shift.len(), 0.0);
                 bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
             }
-            let plan = calibration.plan(precisions);
-            let now = expected.loss(&insert(&calibration.graph, &plan, &[]), data, runtime)?;
+            let now = judge.loss(calibration)?;
             let better = now.noise < loss.noise;
             if better {
                 *loss = now;
@@ -51,23 +46,21 @@ pub fn correct_biases(
             }
             Ok(better)
         })?;
-        any |= !kept.is_empty();
         // A part of the corrections is measured again only if all of them helped.
         if kept.len() < shifts.len() || kept.is_empty() {
             break;
         }
     }
-    Ok(any)
+    Ok(())
 }
 
 /// What is missing in the mean of every output of the layers that run on integers, on the same samples in both models.
 fn shifts(
     calibration: &Calibration,
-    precisions: &[Precision],
+    judge: &Judge<'_>,
     samples: &[usize],
-    data: &dyn Samples,
-    runtime: &Runtime<'_>,
 ) -> Result<Vec<(usize, Vec<f32>)>, QuantizeError> {
+    let Judge { precisions, data, runtime, .. } = judge;
     let plan = calibration.plan(precisions);
     let chosen: Vec<usize> =
         (0..plan.layers.len()).filter(|&i| matches!(plan.choices[i], Choice::Integer(..))).collect();
@@ -86,7 +79,7 @@ fn shifts(
             };
             chosen.iter().map(of).collect()
         };
-        let lanes = lanes::fold(&sessions, data, samples, runtime.progress, start, |all, sample, values| {
+        let lanes = lanes::fold(&sessions, *data, samples, runtime.progress, start, |all, sample, values| {
             for (moments, value) in all.iter_mut().zip(&values[skip..]) {
                 moments.add(value, &|| format!("sample {sample}: a quantized layer"))?;
             }

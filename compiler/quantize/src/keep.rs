@@ -2,7 +2,31 @@
 //!
 //! All of them are tried at once; if that does not help, halves of them are, and halves of those, for a number of trials.
 
-use crate::QuantizeError;
+use crate::lanes::{Runtime, Samples};
+use crate::{Calibration, Expected, Loss, Precision, QuantizeError, insert};
+
+/// What tells whether a change helped.
+pub struct Judge<'a> {
+    /// How layers compute.
+    pub precisions: &'a [Precision],
+    /// The float model's outputs on samples held out.
+    pub expected: &'a Expected,
+    /// All samples.
+    pub data: &'a dyn Samples,
+    /// How graphs run.
+    pub runtime: &'a Runtime<'a>,
+}
+
+impl Judge<'_> {
+    /// How far a calibrated model is from the float model as it is now.
+    ///
+    /// # Errors
+    /// Samples that cannot be run.
+    pub fn loss(&self, calibration: &Calibration) -> Result<Loss, QuantizeError> {
+        let graph = insert(&calibration.graph, &calibration.plan(self.precisions), &[]);
+        self.expected.loss(&graph, self.data, self.runtime)
+    }
+}
 
 /// Trials of one set of changes: each is a run over the samples held out.
 const TRIALS: usize = 10;

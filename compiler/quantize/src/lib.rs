@@ -43,6 +43,7 @@ pub use flow::{Class, Flow, value_name};
 pub use grid::{Codes, Grid, GridKind};
 pub use histogram::Histogram;
 pub use insert::{insert, is_quantized};
+pub use keep::Judge;
 pub use lanes::{Runtime, Samples, Sessions};
 pub use layers::Layer;
 pub use loss::{Expected, Loss};

@@ -1,5 +1,7 @@
 //! How a layer computes.
 
+use crate::Codes;
+
 /// How a layer computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Precision {
@@ -13,6 +15,18 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Those on codes, the most accurate first.
+    pub const INTEGERS: [Precision; 2] = [Precision::Int8, Precision::Int7];
+
+    /// Codes of weights; none if it computes on floats.
+    pub fn codes(self) -> Option<Codes> {
+        match self {
+            Precision::Float => None,
+            Precision::Int8 => Some(Codes::I8),
+            Precision::Int7 => Some(Codes::I7),
+        }
+    }
+
     /// Whether it computes on codes.
     pub fn is_integer(self) -> bool {
         self != Precision::Float

@@ -196,6 +196,12 @@ mod tests {
     }
 
     #[test]
+    fn the_range_of_divided_channels_has_room_for_samples_that_go_further() {
+        let factors = [1.0, 0.01, 10.0];
+        assert_eq!(scaled_range(&uneven(), &factors), (-HEADROOM, HEADROOM));
+    }
+
+    #[test]
     fn even_channels_get_no_factors() {
         let mut m = Moments::new(1, 3);
         m.add(&Tensor::new([1, 3, 2], vec![1.0f32, -1.0, 1.0, -1.0, 1.0, -1.0]), &|| String::new()).expect("finite");
