@@ -328,7 +328,7 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
     for ((layer, before), after) in calibration.layers.iter().zip(&before).zip(&calibration.biases) {
         let signal: f64 = calibration.moments[&layer.output].variances().iter().sum();
         let change: f64 = after.iter().zip(before).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-        // Means of two images are about half a deviation away from those of all.
+        // Means of two images are a fifth of a deviation and more away from those of all.
         assert!(change < 0.01 * signal, "{}: {} of the deviation", layer.name, (change / signal).sqrt());
     }
 }
