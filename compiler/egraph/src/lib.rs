@@ -9,7 +9,6 @@
 mod analysis;
 mod bindings;
 mod builtin;
-mod cost;
 mod encode;
 pub mod explain;
 mod extract;
@@ -30,8 +29,8 @@ mod tables;
 mod values;
 pub mod why;
 
-pub use cost::CostModel;
 pub use extract::{ExtractError, Extracted, Noisy, Within, avoiding, extract, within};
 pub use history::Record;
+pub use qcc_cost::CostModel;
 pub use report::{Report, RuleReport, StepReport, Stop};
 pub use saturate::{Options, SaturateError, Saturated, saturate};

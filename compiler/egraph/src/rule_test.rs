@@ -3,10 +3,10 @@
 //! A test's graph is saturated with all rules of the rule set and the cheapest graph chosen. Beside what the test expects,
 //! the chosen graph must compute what the input graph computes, within the contracts of the rules that fired.
 
-use crate::cost::{CostModel, is_view};
 use crate::random::Random;
 use crate::saturate::{Options, Saturated};
 use crate::{Report, extract, saturate};
+use qcc_cost::{CostModel, is_view};
 use qcc_dsl::{Compare, Contract, CostBound, Expect, RuleSet, Schedule, Step, Test, TestConst, TestValue};
 use qcc_ir::{Dim, Graph, InputNode, Node, OpNode, TypedGraph, ValueId};
 use qcc_ops::{Attrs, Op, OpError};

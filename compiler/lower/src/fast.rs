@@ -2,7 +2,6 @@
 
 use crate::body_of::{Given, Source, Translated, body_of};
 use crate::cores::Wanted;
-use crate::cost::{self, Arithmetic};
 use crate::grid::dense_layout;
 use crate::halo::{self, Border};
 use crate::kernels::body::{self, Body};
@@ -127,7 +126,7 @@ impl Walk<'_, '_> {
                 let output = self.with_border(id, output);
                 let spec = MapSpec { name: name.into(), output, body: translated.body.clone() };
                 let generated = map::generate(&spec, self.options.target.width)?;
-                self.emit(id, name, generated, &[], body_inputs, translated, output, 0, Arithmetic::Float)
+                self.emit(id, name, generated, &[], body_inputs, translated, output, 0, self.kernel_ns(id))
             }
             Some(core) if matches!(core.op.name, "Conv" | "MatMul") && !self.is_depthwise(core) => {
                 self.float_product(id, name, core, body_inputs, body, &given)
@@ -152,14 +151,7 @@ impl Walk<'_, '_> {
         let wanted = Wanted { name, output, body: translated.body.clone() };
         let (generated, input) = self.core_kernel(core, wanted)?;
         let macs = self.macs(core, id);
-        let target = self.options.target;
-        let arithmetic = match core.op.name {
-            "IConv" if core.attrs.int("group").is_some_and(|g| g > 1) => Arithmetic::DepthwiseInt8(target),
-            "IWinograd" => Arithmetic::TiledInt8(target),
-            "Conv" => Arithmetic::Float,
-            _ => Arithmetic::Int8(target),
-        };
-        self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, arithmetic)
+        self.emit(id, name, generated, &[input], body_inputs, translated, output, macs, self.kernel_ns(id))
     }
 
     /// Multiply-accumulates of a core.
@@ -217,15 +209,7 @@ impl Walk<'_, '_> {
         let spec = MapSpec { name: what.into(), output: to, body: map::copy_of(from) };
         let generated = map::generate(&spec, self.options.target.width).expect("elements of one type can be copied");
         let tensors = [home.buffer];
-        self.push_kernel(
-            what,
-            generated,
-            &[],
-            &tensors,
-            buffer,
-            0,
-            cost::kernel_ns(0, 2 * to.bytes(), Arithmetic::Float),
-        );
+        self.push_kernel(what, generated, &[], &tensors, buffer, 0, self.ns(qcc_cost::moved(2 * to.bytes())));
         buffer
     }
 
@@ -236,7 +220,7 @@ impl Walk<'_, '_> {
         self.out.push(Step {
             name: "border".into(),
             action: Action::Halo(fill),
-            predicted_ns: cost::kernel_ns(0, bytes, Arithmetic::Float),
+            predicted_ns: self.ns(qcc_cost::filled(bytes)),
             macs: 0,
             remark: None,
         });
@@ -254,7 +238,7 @@ impl Walk<'_, '_> {
         translated: Translated,
         output: TensorLayout,
         macs: u64,
-        arithmetic: Arithmetic,
+        predicted_ns: f64,
     ) -> Result<(), String> {
         let first = usize::from(!core_inputs.is_empty());
         let tensors: Vec<BufferId> = translated
@@ -270,10 +254,7 @@ impl Walk<'_, '_> {
         if let Some(border) = border {
             self.push_border(&output, buffer, border.fill);
         }
-        let read: usize = body_inputs.iter().map(|v| self.graph.ty(*v).bytes()).sum();
-        let bytes = read + generated.constants.len() + output.data_bytes();
-        let ns = cost::kernel_ns(macs, bytes, arithmetic);
-        self.push_kernel(name, generated, core_inputs, &tensors, buffer, macs, ns);
+        self.push_kernel(name, generated, core_inputs, &tensors, buffer, macs, predicted_ns);
         let range = range_of(&translated.body);
         let fill = border.map_or(0, |b| b.fill);
         self.homes.insert(id.output(0), Home { buffer, layout: Some(output), fill, range });

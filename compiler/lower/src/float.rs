@@ -2,11 +2,11 @@
 
 use crate::body_of::{Given, Translated, body_of};
 use crate::cores::two;
-use crate::cost::{self, Arithmetic};
 use crate::fast::CoreCall;
 use crate::grid::dense_layout;
 use crate::kernels::map::{self, MapSpec};
 use crate::lower::{Home, Walk};
+use qcc_cost::{FloatProduct, Unit, Work};
 use qcc_ir::{NodeId, TypedGraph, ValueId};
 use qcc_kernel::program::{Action, BufferId, Gemm, Im2Col, Matrix, Step};
 use qcc_tensor::{DType, Tensor, TensorType};
@@ -68,7 +68,8 @@ impl Walk<'_, '_> {
         // until the node's result replaces it.
         self.homes.insert(id.output(0), Home { layout: Some(dense_layout(acc_type)?), ..Home::dense(acc) });
         let inputs: Vec<ValueId> = std::iter::once(id.output(0)).chain(body_inputs.iter().copied()).collect();
-        self.emit(id, name, generated, &[], &inputs, translated, output, 0, Arithmetic::Float)
+        let ns = self.ns(self.options.costs.node(self.graph, id).body + Work::of(Unit::Launch, 1.0));
+        self.emit(id, name, generated, &[], &inputs, translated, output, 0, ns)
     }
 
     fn convolution(&mut self, id: NodeId, name: &str, core: &CoreCall<'_>, acc: BufferId) -> Result<(), String> {
@@ -162,8 +163,9 @@ impl Walk<'_, '_> {
 
     /// Appends the step of a product.
     pub fn push_gemm(&mut self, name: &str, gemm: Gemm, macs: u64) {
-        let bytes = 4 * gemm.batch * (gemm.m * gemm.k + gemm.k * gemm.n + gemm.m * gemm.n);
-        let predicted_ns = cost::kernel_ns(macs, bytes, Arithmetic::Float);
+        let product =
+            FloatProduct { batch: gemm.batch, m: gemm.m, n: gemm.n, k: gemm.k, gathers: gemm.im2col.is_some() };
+        let predicted_ns = self.ns(product.work() + Work::of(Unit::Launch, 1.0));
         self.out.push(Step { name: name.into(), action: Action::Gemm(gemm), predicted_ns, macs, remark: None });
     }
 }

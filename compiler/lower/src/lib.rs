@@ -12,7 +12,6 @@ mod assembly;
 mod body_of;
 mod constants;
 mod cores;
-mod cost;
 mod dump;
 mod fast;
 mod float;

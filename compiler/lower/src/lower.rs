@@ -8,6 +8,7 @@ use crate::halo::{self, Border};
 use crate::kernels::conv::Target;
 use crate::kernels::layout::TensorLayout;
 use crate::reference::{self, Dense};
+use qcc_cost::{CostModel, Work};
 use qcc_diag::Diagnostic;
 use qcc_ir::{FusedNode, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_kernel::program::{Action, BufferId, Port, Program, Step};
@@ -31,6 +32,8 @@ pub struct Options {
     pub fast: Fast,
     /// The CPU they are generated for. They run on any other, with the same results and slower.
     pub target: Target,
+    /// What steps are predicted to take.
+    pub costs: CostModel,
 }
 
 /// The program of a typed graph.
@@ -175,6 +178,16 @@ impl Walk<'_, '_> {
             .collect()
     }
 
+    /// Predicted time of work (ns).
+    pub fn ns(&self, work: Work) -> f64 {
+        self.options.costs.ns(&work)
+    }
+
+    /// Predicted time of a node that becomes one kernel (ns).
+    pub fn kernel_ns(&self, id: NodeId) -> f64 {
+        self.ns(self.options.costs.node(self.graph, id).whole())
+    }
+
     fn op(&mut self, id: NodeId, node: &OpNode) {
         let name = named(&node.name, node.op.name, id);
         let remark = match self.options.fast {
@@ -186,7 +199,7 @@ impl Walk<'_, '_> {
         };
         let inputs = self.dense_inputs(&node.inputs);
         let outputs = self.results(id, &name, node.outputs);
-        reference::op_step(&mut self.out, &name, (node.op, &node.attrs), inputs, outputs, &remark);
+        reference::op_step(&mut self.out, &self.options.costs, &name, (node.op, &node.attrs), inputs, outputs, &remark);
     }
 
     fn fused(&mut self, id: NodeId, node: &FusedNode) {
@@ -209,7 +222,8 @@ impl Walk<'_, '_> {
             let types = core.op.infer(&typed, &mut core.attrs.clone(), 1);
             types.expect("inference has checked it").remove(0)
         });
-        let result = reference::fused_steps(&mut self.out, &node, body, core_type, inputs, &remark);
+        let result =
+            reference::fused_steps(&mut self.out, &self.options.costs, &node, body, core_type, inputs, &remark);
         self.homes.insert(id.output(0), Home::dense(result.0));
     }
 

@@ -1,6 +1,5 @@
 //! Ops that only move elements, as kernels that copy.
 
-use crate::cost::{self, Arithmetic};
 use crate::grid::{dense_layout, elem};
 use crate::halo::Border;
 use crate::kernels::layout::TensorLayout;
@@ -113,7 +112,7 @@ impl Walk<'_, '_> {
         self.out.push(Step {
             name: name.into(),
             action: Action::Halo(fill),
-            predicted_ns: cost::kernel_ns(0, to.bytes, Arithmetic::Float),
+            predicted_ns: self.ns(qcc_cost::filled(to.bytes)),
             macs: 0,
             remark: None,
         });
@@ -190,7 +189,7 @@ impl Walk<'_, '_> {
         if let (Some(layout), Some(border)) = (layout, self.borders.get(&id.output(0)).copied()) {
             self.push_border(&layout, buffer, border.fill);
         }
-        let ns = cost::kernel_ns(0, 2 * ty.bytes(), Arithmetic::Float);
+        let ns = self.ns(qcc_cost::moved(2 * ty.bytes()));
         self.push_kernel(name, kernel, &[source], &[], buffer, 0, ns);
         self.settle(id, buffer, layout);
         Ok(())
@@ -215,7 +214,7 @@ impl Walk<'_, '_> {
             generated.push((moves::generate(&spec)?, *source, bytes));
         }
         for (kernel, source, bytes) in generated {
-            let ns = cost::kernel_ns(0, 2 * bytes, Arithmetic::Float);
+            let ns = self.ns(qcc_cost::moved(2 * bytes));
             self.push_kernel(name, kernel, &[source], &[], result, 0, ns);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Steps that run on the reference evaluation of an op.
 
 use crate::assembly::Assembly;
-use crate::cost;
+use qcc_cost::CostModel;
 use qcc_ir::{FusedNode, Node, OpNode, TypedGraph, ValueId};
 use qcc_kernel::program::{Action, BufferId, Step};
 use qcc_ops::{Attrs, Op};
@@ -14,6 +14,7 @@ pub type Dense = (BufferId, TensorType);
 /// One step that evaluates an op.
 pub fn op_step(
     out: &mut Assembly<'_>,
+    costs: &CostModel,
     name: &str,
     call: (Op, &Attrs),
     inputs: Vec<Option<Dense>>,
@@ -24,11 +25,11 @@ pub fn op_step(
     let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.as_ref().map(|(_, ty)| ty)).collect();
     let results: Vec<TensorType> = outputs.iter().map(|(_, ty)| ty.clone()).collect();
     let macs = (op.macs)(&types, &results, attrs);
-    let elements = results.iter().map(TensorType::elements).sum();
+    let work = qcc_cost::reference(macs, types.iter().flatten().copied().chain(&results));
     out.push(Step {
         name: name.into(),
         action: Action::Reference { op, attrs: attrs.clone(), inputs, outputs },
-        predicted_ns: cost::reference_ns(macs, elements),
+        predicted_ns: costs.ns(&work),
         macs,
         remark: Some(remark.into()),
     });
@@ -37,6 +38,7 @@ pub fn op_step(
 /// A fused kernel as one step for its core and one for each op of its body. Returns where the result lies.
 pub fn fused_steps(
     out: &mut Assembly<'_>,
+    costs: &CostModel,
     node: &FusedNode,
     body: &TypedGraph,
     core_type: Option<TensorType>,
@@ -48,7 +50,7 @@ pub fn fused_steps(
     if let (Some(core), Some(ty)) = (&node.core, core_type) {
         let acc = out.buffer(&format!("{}.acc", node.name), ty.bytes());
         let arguments = inputs[..core_inputs].to_vec();
-        op_step(out, &node.name, (core.op, &core.attrs), arguments, vec![(acc, ty.clone())], remark);
+        op_step(out, costs, &node.name, (core.op, &core.attrs), arguments, vec![(acc, ty.clone())], remark);
         given.push((acc, ty));
     }
     given.extend(inputs.into_iter().skip(core_inputs).flatten());
@@ -66,7 +68,7 @@ pub fn fused_steps(
                 let ty = body.ty(id.output(0)).clone();
                 let buffer = out.buffer(&format!("{}.{}", node.name, op.name), ty.bytes());
                 let arguments = inputs.iter().map(|v| v.map(|v| values[&v].clone())).collect();
-                op_step(out, &node.name, (*op, attrs), arguments, vec![(buffer, ty.clone())], remark);
+                op_step(out, costs, &node.name, (*op, attrs), arguments, vec![(buffer, ty.clone())], remark);
                 values.insert(id.output(0), (buffer, ty));
             }
         }

@@ -1,7 +1,6 @@
 //! Reductions over the last axis, which are kernels over the channels of every pixel.
 
 use crate::body_of::{Given, body_of};
-use crate::cost::Arithmetic;
 use crate::fast::stored_as_is;
 use crate::kernels::layout::{Elem, TensorLayout};
 use crate::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
@@ -37,7 +36,7 @@ impl Walk<'_, '_> {
             let spec = NormalizeSpec { name: name.into(), kind, input, output, body: translated.body.clone() };
             let generated = normalize::generate(&spec)?;
             let source = self.homes[&x].buffer;
-            self.emit(id, name, generated, &[source], &[], translated, output, 0, Arithmetic::Float)?;
+            self.emit(id, name, generated, &[source], &[], translated, output, 0, self.kernel_ns(id))?;
             // The result may have an axis less than the layout.
             let home = self.homes[&id.output(0)];
             self.homes.insert(id.output(0), Home::dense(home.buffer));

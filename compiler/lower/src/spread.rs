@@ -1,7 +1,6 @@
 //! Ops that write a grid larger than the one they read, each element of which belongs to one of the input: resampling to
 //! the nearest element by whole factors, and transposed convolutions whose windows touch but do not overlap.
 
-use crate::cost::{self, Arithmetic};
 use crate::kernels::body::{Body, Fn2, Node, Operand};
 use crate::kernels::layout::{Elem, TensorLayout};
 use crate::kernels::map::{self, MapSpec};
@@ -125,7 +124,7 @@ impl Walk<'_, '_> {
         let generated = map::generate(&spec, self.options.target.width)?;
         let constant = self.out.constant(name, Tensor::new([rows], each).to_shared());
         let sum = self.out.buffer(name, output.bytes());
-        let ns = cost::kernel_ns(0, 2 * output.data_bytes(), Arithmetic::Float);
+        let ns = self.ns(qcc_cost::moved(2 * output.data_bytes()));
         self.push_kernel(name, generated, &[], &[planes, constant], sum, 0, ns);
         Ok(sum)
     }

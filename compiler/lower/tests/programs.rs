@@ -37,7 +37,7 @@ fn values(ty: &TensorType, seed: u64) -> Tensor {
 fn check(graph: &TypedGraph, fast: Fast) {
     for (dot4, width) in [(false, Width::V128), (true, Width::V128), (false, Width::V256)] {
         let target = Target { dot4, width };
-        check_for(graph, &Options { fast, target });
+        check_for(graph, &Options { fast, target, ..Options::default() });
     }
 }
 

@@ -40,7 +40,7 @@ fn differences(graph: &TypedGraph, tolerances: &[f64]) -> Result<usize, String> 
     let expected = qcc_ir::evaluate(graph, &inputs).map_err(|e| format!("no reference: {e}"))?;
     let mut kernels = 0;
     for (dot4, width) in [(false, Width::V128), (true, Width::V128), (false, Width::V256)] {
-        let options = Options { fast: Fast::All, target: Target { dot4, width } };
+        let options = Options { fast: Fast::All, target: Target { dot4, width }, ..Options::default() };
         let mut program = lower(graph, &options).map_err(|e| e[0].message.clone())?;
         kernels += program.steps.iter().filter(|s| s.remark.is_none()).count();
         // Steps that look expensive are split among threads.

@@ -13,6 +13,7 @@ pub mod example;
 pub mod failure;
 mod half_npy;
 pub mod inputs;
+pub mod machine;
 pub mod measure;
 pub mod model;
 pub mod npy;

@@ -2,10 +2,11 @@
 
 use crate::defined::Defined;
 use crate::failure::{Failure, RAISE_LIMITS};
+use crate::machine;
+use qcc_cost::{Machine, Unit};
 use qcc_dsl::{Def, RuleSet};
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
 use qcc_ir::{Bindings, Graph, Split, Tail, TypedGraph};
-use qcc_kernel::Width;
 use qcc_kernel::program::{self, Limits, Program};
 use qcc_lower::Target;
 use qcc_session::artifact::ArtifactError;
@@ -81,11 +82,11 @@ pub fn canonical(typed: &TypedGraph, rules: &RuleSet) -> Result<TypedGraph, Fail
 
 /// What kernels cost where a graph is chosen under a schedule, whatever the CPU, and what rule files say about it.
 pub fn schedule_costs(schedule: &str, rules: &RuleSet) -> CostModel {
-    let model = match schedule {
-        CANONICAL => CostModel { reference_ns: CANONICAL_REFERENCE_NS, ..CostModel::default() },
-        _ => CostModel::default(),
-    };
-    model.hinted(rules)
+    let mut machine = Machine::narrow();
+    if schedule == CANONICAL {
+        machine.set(Unit::Reference, CANONICAL_REFERENCE_NS);
+    }
+    CostModel::on(machine).hinted(rules)
 }
 
 /// As [`typed`], with what depends on data split off.
@@ -132,10 +133,10 @@ pub fn compile(
     let saturated = clock.step("saturate", || {
         qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
-    let chosen =
-        clock.step("choose", || qcc_egraph::extract(&saturated, &costs(target, rules)).map_err(Failure::from))?;
+    let costs = costs(target, rules)?;
+    let chosen = clock.step("choose", || qcc_egraph::extract(&saturated, &costs).map_err(Failure::from))?;
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
-    let mut program = clock.step("lower", || lower(&chosen.graph, target))?;
+    let mut program = clock.step("lower", || lower(&chosen.graph, target, &costs))?;
     if let Some(Tail { block, outputs, reason }) = tail {
         Arc::make_mut(&mut program).tail = Some(program::Tail { block, outputs, reason });
         program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
@@ -144,22 +145,19 @@ pub fn compile(
 }
 
 /// What kernels cost on a CPU, and what rule files say about it.
-pub fn costs(target: Target, rules: &RuleSet) -> CostModel {
-    let model = match target.width {
-        Width::V128 => CostModel::default(),
-        Width::V256 => CostModel::wide(),
-    };
-    // Dot products of bytes are exact as they are.
-    let (short_weights, winograd) = if target.dot4 { (1.0, 4.0) } else { (model.short_weights, model.winograd) };
-    CostModel { short_weights, winograd, ..model }.hinted(rules)
+///
+/// # Errors
+/// As [`machine::machine`].
+pub fn costs(target: Target, rules: &RuleSet) -> Result<CostModel, Failure> {
+    Ok(CostModel::on(machine::machine(target)?).hinted(rules))
 }
 
 /// The program of a graph as it stands.
 ///
 /// # Errors
 /// Nodes that cannot run.
-pub fn lower(graph: &TypedGraph, target: Target) -> Result<Arc<Program>, Failure> {
-    let options = qcc_lower::Options { fast: qcc_lower::Fast::All, target };
+pub fn lower(graph: &TypedGraph, target: Target, costs: &CostModel) -> Result<Arc<Program>, Failure> {
+    let options = qcc_lower::Options { fast: qcc_lower::Fast::All, target, costs: costs.clone() };
     let program = qcc_lower::lower(graph, &options).map_err(Failure::Diagnostics)?;
     qcc_kernel::program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
     Ok(Arc::new(program))

@@ -51,7 +51,7 @@ impl Chooser {
             (Noisy { constant, noise }, layer, precision)
         };
         let codes = codes.into_iter().map(noisy).collect();
-        Ok(Self { saturated, model: pipeline::costs(target, rules), codes, layers: allowed.len() })
+        Ok(Self { saturated, model: pipeline::costs(target, rules)?, codes, layers: allowed.len() })
     }
 
     /// Time that is expected of given precisions (ns).

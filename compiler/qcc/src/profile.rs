@@ -52,8 +52,17 @@ impl Profile {
         if pairs.len() < 3 {
             return None;
         }
-        let errors = pairs.iter().map(|(predicted, measured)| (predicted / measured - 1.0).abs()).collect();
-        Some(Agreement { steps: pairs.len(), rank_correlation: spearman(&pairs), median_error: median(errors) })
+        let error = |slowness: f64| {
+            median(pairs.iter().map(|(predicted, measured)| (slowness * predicted / measured - 1.0).abs()).collect())
+        };
+        let slowness = median(pairs.iter().map(|(predicted, measured)| measured / predicted).collect());
+        Some(Agreement {
+            steps: pairs.len(),
+            rank_correlation: spearman(&pairs),
+            median_error: error(1.0),
+            slowness,
+            median_error_beside: error(slowness),
+        })
     }
 }
 
@@ -66,6 +75,10 @@ pub struct Agreement {
     pub rank_correlation: f64,
     /// Median of |predicted / measured - 1|.
     pub median_error: f64,
+    /// Median of measured / predicted: how much slower the machine was than the one that was predicted for.
+    pub slowness: f64,
+    /// The median error if the machine had been predicted to be that slow.
+    pub median_error_beside: f64,
 }
 
 /// Runs a program for at least `budget` and at least five times.
@@ -176,5 +189,7 @@ mod tests {
         let agreement = profile.agreement().expect("three steps matter");
         assert_eq!((agreement.steps, agreement.rank_correlation), (3, 1.0));
         assert!((agreement.median_error - 0.1).abs() < 1e-9);
+        assert!((agreement.slowness - 1.0 / 1.1).abs() < 1e-9);
+        assert!(agreement.median_error_beside < 1e-9);
     }
 }

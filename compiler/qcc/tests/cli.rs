@@ -215,7 +215,7 @@ fn a_float_network_keeps_convolutions_pools_and_a_classifier() {
     fused Conv : f32[1,7,7,32]
     fused Conv : f32[1,7,7,32]
     fused Conv : f32[1,7,7,32]
-    fused MatMul : f32[1,7,7,64]
+    fused Conv : f32[1,7,7,64]
     fused Conv : f32[1,7,7,64]
     fused Conv : f32[1,7,7,64]
     GlobalAveragePool : f32[1,1,1,64]

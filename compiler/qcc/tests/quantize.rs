@@ -262,7 +262,7 @@ fn a_larger_budget_is_never_slower_and_holds_on_other_images() {
         let result = quantized(&float(), input(first(&IMAGES, 96)), &options).expect("it is quantized");
         let typed = typed(&result.graph);
         let saturated = qcc_egraph::saturate(&typed, &RULES, &qcc_egraph::Options::default()).expect("it saturates");
-        let costs = pipeline::costs(WIDE, &RULES);
+        let costs = pipeline::costs(WIDE, &RULES).expect("costs");
         let cost = qcc_egraph::extract(&saturated, &costs).expect("it is chosen").cost_ns;
         assert!(cost >= 0.99 * last, "{db} dB: {cost} ns after {last} ns");
         last = cost;

@@ -13,7 +13,6 @@ mod term;
 pub use check::Check;
 pub use name::{UnknownNode, node_names};
 
-use crate::cost::CostModel;
 use crate::extract::choice::{self, Choice, ClassId, Form};
 use crate::extract::{ExtractError, decode};
 use crate::history::History;
@@ -21,6 +20,7 @@ use crate::saturate::Saturated;
 use chosen::Reach;
 use derivation::{Derivation, ids_by_node};
 use forest::Forest;
+use qcc_cost::CostModel;
 use qcc_dsl::RuleSet;
 use qcc_ir::Graph;
 use std::cell::Ref;

@@ -4,8 +4,8 @@ pub(crate) use super::problem::{ClassId, Form, Problem};
 pub(crate) use super::select::{Chosen, Kernel, Selection};
 
 use super::{ExtractError, climb, problem, seed, select};
-use crate::cost::CostModel;
 use crate::saturate::Saturated;
+use qcc_cost::CostModel;
 
 /// What was chosen for every class, and the graph that this describes.
 pub(crate) struct Choice {

@@ -14,8 +14,8 @@ mod select;
 pub(crate) mod through;
 mod within;
 
-use crate::cost::CostModel;
 use crate::saturate::Saturated;
+use qcc_cost::CostModel;
 use qcc_ir::TypedGraph;
 
 pub use within::{Noisy, Within, avoiding, within};

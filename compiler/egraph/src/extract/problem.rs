@@ -1,11 +1,11 @@
 //! The e-graph as an optimisation problem: dense numbers, only what can be chosen, costs that do not depend on choices.
 
 use crate::analysis::{Kind, Scope};
-use crate::cost::{self, CostModel, Operand};
 use crate::language::{Node, OpId};
 use crate::saturate::Saturated;
 use crate::tables::Call;
 use egg::Id;
+use qcc_cost::{CostModel, Operand, Unit, Work, is_core};
 use qcc_tensor::TensorType;
 use rustc_hash::FxHashMap;
 
@@ -111,7 +111,7 @@ pub(crate) fn build_priced(saturated: &Saturated, model: &CostModel, price: &mut
     for &id in &ids {
         let eclass = &egraph[id];
         let mut class = Class {
-            traffic: eclass.data.ty().map_or(0.0, |ty| model.traffic(ty)),
+            traffic: eclass.data.ty().map_or(0.0, |ty| model.ns(&model.traffic(ty))),
             constant: eclass.iter().any(is_constant),
             ..Class::default()
         };
@@ -132,7 +132,7 @@ pub(crate) fn build_priced(saturated: &Saturated, model: &CostModel, price: &mut
         classes.push(class);
     }
     let roots = saturated.origin.roots.iter().map(|&r| index[&egraph.find(r)]).collect();
-    Problem { classes, ids, index, roots, launch: model.launch_ns }
+    Problem { classes, ids, index, roots, launch: model.ns(&Work::of(Unit::Launch, 1.0)) }
 }
 
 fn is_constant(node: &Node) -> bool {
@@ -208,7 +208,7 @@ impl Context<'_> {
                 let class = &egraph[c];
                 let (constant, value, range) =
                     (class.iter().any(is_constant), class.data.value.as_ref(), class.data.range);
-                class.data.ty().map(|ty| Operand { ty, constant, value, range })
+                class.data.ty().map(|ty| Operand { ty, constant, value, bounds: (range.lo, range.hi) })
             })
             .collect();
         let reads: Vec<ClassId> =
@@ -222,9 +222,9 @@ impl Context<'_> {
         let attrs = egraph.analysis.tables.get_attrs(*attrs);
         if call.op.elementwise
             && outputs.len() == 1
-            && let Some(cost) = self.model.body_op(call.op, &operands, &outputs[0])
+            && let Some(work) = self.model.body_op(call.op, &operands, &outputs[0])
         {
-            class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost });
+            class.inlined.push(Inlined { node: node.clone(), operands: reads.clone(), cost: self.model.ns(&work) });
         }
         if !self.closed {
             return;
@@ -232,13 +232,13 @@ impl Context<'_> {
         let constants: Vec<Id> =
             inputs.iter().map(|&c| egraph.find(c)).filter(|&c| egraph[c].iter().any(is_constant)).collect();
         let price = if constants.is_empty() { 0.0 } else { (self.price)(&constants) };
-        if cost::is_core(call.op)
+        if is_core(call.op)
             && outputs.len() == 1
-            && let Some(cost) = self.model.core(call.op, attrs, &operands, &outputs[0])
+            && let Some(work) = self.model.core(call.op, attrs, &operands, &outputs[0])
         {
-            class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost: cost + price });
+            class.cores.push(CoreForm { node: node.clone(), reads: reads.clone(), cost: self.model.ns(&work) + price });
         }
-        let kernel = self.model.kernel(call.op, attrs, &operands, &outputs) + price;
+        let kernel = self.model.ns(&self.model.kernel(call.op, attrs, &operands, &outputs)) + price;
         class.stored.push(Stored { node: node.clone(), form: Form::Op { reads, kernel } });
     }
 }

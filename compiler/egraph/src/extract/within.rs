@@ -7,10 +7,10 @@
 
 use super::choice::{self, Choice, Form};
 use super::{ExtractError, problem};
-use crate::cost::CostModel;
 use crate::language::{Node, OpId};
 use crate::saturate::Saturated;
 use egg::Id;
+use qcc_cost::CostModel;
 use qcc_ir::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;

@@ -12,10 +12,10 @@ mod words;
 
 pub use instead::{Change, Comparison};
 
-use crate::cost::CostModel;
 use crate::explain::{ExplainError, Inquiry, name};
 use crate::saturate::{Options, Saturated};
 use egg::Id;
+use qcc_cost::CostModel;
 use qcc_dsl::{Contract, RuleSet};
 
 /// What kind of answer it is.

@@ -45,7 +45,7 @@ impl Explain {
         let explained = explain(
             &asked.saturated,
             &asked.rules,
-            &pipeline::costs(Target::host(), &asked.rules),
+            &pipeline::costs(Target::host(), &asked.rules)?,
             self.node.as_deref(),
         );
         let explained = explained.map_err(|e| failure(e, &asked))?;

@@ -13,6 +13,7 @@ mod fmt;
 mod inspect;
 mod list;
 mod lsp;
+mod machine;
 mod markdown;
 mod profile;
 mod progress;
@@ -48,6 +49,7 @@ enum Command {
     Bench(bench::Bench),
     Inspect(inspect::Inspect),
     Profile(profile::ProfileCommand),
+    Machine(machine::MachineCommand),
     Verify(verify::Verify),
     Explain(explain::Explain),
     Why(why::Why),
@@ -165,6 +167,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Completions(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
         Command::Profile(command) => command.execute(),
+        Command::Machine(command) => command.execute(),
         Command::Verify(command) => command.execute(),
         Command::Explain(command) => command.execute(),
         Command::Why(command) => command.execute(),

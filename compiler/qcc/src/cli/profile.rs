@@ -96,10 +96,13 @@ fn table(profile: &Profile) -> String {
     );
     if let Some(agreement) = profile.agreement() {
         out += &format!(
-            "predicted against measured, {} steps that matter: rank correlation {:.2}, median error {:.0} %\n",
+            "predicted against measured, {} steps that matter: rank correlation {:.2}, median error {:.0} %, beside a factor of \
+             {:.2} for all {:.0} %\n",
             agreement.steps,
             agreement.rank_correlation,
-            100.0 * agreement.median_error
+            100.0 * agreement.median_error,
+            agreement.slowness,
+            100.0 * agreement.median_error_beside
         );
     }
     out
@@ -112,9 +115,10 @@ fn report(profile: &Profile) -> serde_json::Value {
             "macs": s.macs, "bytes": s.bytes,
         })
     });
-    let agreement = profile
-        .agreement()
-        .map(|a| json!({ "steps": a.steps, "rank_correlation": a.rank_correlation, "median_error": a.median_error }));
+    let agreement = profile.agreement().map(|a| {
+        json!({ "steps": a.steps, "rank_correlation": a.rank_correlation, "median_error": a.median_error,
+            "slowness": a.slowness, "median_error_beside": a.median_error_beside })
+    });
     json!({
         "total_us": profile.total_ns() / 1e3,
         "runs": profile.runs,

@@ -54,7 +54,7 @@ impl Profile {
     /// Executes the command.
     pub fn execute(&self) -> Result<(), Failure> {
         let asked = self.saturated()?;
-        let counts = selected(&asked.saturated, &asked.rules, &pipeline::costs(Target::host(), &asked.rules))?;
+        let counts = selected(&asked.saturated, &asked.rules, &pipeline::costs(Target::host(), &asked.rules)?)?;
         // What is timed does not keep its history.
         let report = self.timed(&asked)?;
         let reports = report.rules.iter().zip(&asked.rules.rules).zip(counts);
@@ -97,7 +97,7 @@ impl Profile {
 }
 
 fn cost(asked: &Asked) -> Result<f64, Failure> {
-    Ok(qcc_egraph::extract(&asked.saturated, &pipeline::costs(Target::host(), &asked.rules))?.cost_ns)
+    Ok(qcc_egraph::extract(&asked.saturated, &pipeline::costs(Target::host(), &asked.rules)?)?.cost_ns)
 }
 
 fn ms(time: std::time::Duration) -> f64 {

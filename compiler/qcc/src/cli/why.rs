@@ -49,7 +49,7 @@ impl Why {
         let position = position.ok_or_else(|| {
             Failure::unknown("rule", &self.rule, asked.rules.rules.iter().map(|r| r.name.as_str()), LIST_RULES)
         })?;
-        let (model, node) = (pipeline::costs(Target::host(), &asked.rules), self.node.as_deref());
+        let (model, node) = (pipeline::costs(Target::host(), &asked.rules)?, self.node.as_deref());
         let answer = why(&mut asked.saturated, &asked.rules, &model, &options, position, node);
         let answer = answer.map_err(|e| explain::failure(e, &asked))?;
         let rule = &asked.rules.rules[position];
