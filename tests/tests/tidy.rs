@@ -48,6 +48,7 @@ const FENCES: &[(&str, &str)] = &[
     ("petgraph", "qcc-ir"),
     ("cranelift-jit", "qcc-jit"),
     ("iced-x86", "qcc-jit"),
+    ("flate2", "qcc-session"),
     ("gemm", "qcc-session"),
     ("xxhash-rust", "qcc-session"),
     ("lsp-server", "qcc-lsp"),

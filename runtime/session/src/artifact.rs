@@ -29,14 +29,14 @@ use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: [u8; 4] = *b"qcc\0";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const SUM: std::ops::Range<usize> = 32..40;
 const LENGTH: usize = 40;
 const FIXED: usize = 48;
 
 /// Constants are packed if that leaves at most so much of their bytes, as a fraction: a mapping of the file is shared by all who
-/// load it and costs no copy, which is given up for a file a good deal smaller only. Pruned and clustered weights come below it;
-/// codes of 8 bits, which kernels read widened to 16, would save a quarter and take a third longer to load.
+/// load it and takes no time, which is given up for a file a good deal smaller only. Pruned and clustered weights come below it,
+/// floats and codes as they are quantized otherwise do not.
 const WORTH_PACKING: (usize, usize) = (1, 2);
 const PAGE: usize = 4096;
 
@@ -183,8 +183,8 @@ fn unpacked(stored: &[u8], length: u64, limits: &Limits) -> Result<Bytes, Artifa
         return Err(ArtifactError::Limit(ProgramError::Limit { what, needs: length, limit: limits.memory }));
     }
     let damaged = || ArtifactError::Damaged("its constants cannot be unpacked");
-    // No part is unpacked from fewer than two bits for a word of 32 bits.
-    let length = usize::try_from(length).ok().filter(|&n| n > 0 && n / 16 <= stored.len()).ok_or_else(damaged)?;
+    let possible = |&n: &usize| n > 0 && n / pack::MOST_FOR_A_BYTE <= stored.len();
+    let length = usize::try_from(length).ok().filter(possible).ok_or_else(damaged)?;
     let mut constants = MmapMut::map_anon(length)?;
     pack::unpack(stored, &mut constants).map_err(|_| damaged())?;
     Ok(Bytes::from_owner(constants.make_read_only()?))
