@@ -54,6 +54,8 @@ struct Case {
     signed_weights: bool,
     /// Largest magnitude of a weight, zero point subtracted.
     largest: i32,
+    /// Of the blocks of 8 output by 4 input channels, one of so many has weights.
+    one_block_of: u64,
     range: Option<(i32, i32)>,
     /// Further halo, and channels before and behind in the buffers.
     margin: usize,
@@ -75,6 +77,7 @@ impl Case {
             elem: Elem::U8,
             signed_weights: true,
             largest: 127,
+            one_block_of: 1,
             range: None,
             margin: 0,
             pattern: Pattern::Random,
@@ -127,7 +130,12 @@ fn problem(case: &Case) -> Problem {
     let weights: Vec<i16> = (0..outputs * taps)
         .map(|i| {
             let zero = weight_zero.get(i / taps).copied().unwrap_or(0);
+            let window = case.kernel[0] * case.kernel[1];
+            let block = [i / taps / 8, i % taps / window / 4, i % window].map(|v| v as u64);
+            let mut dice = Random(block[0] * 1_000_003 + block[1] * 10_007 + block[2]);
+            let empty = !dice.below(1 << 20).is_multiple_of(case.one_block_of);
             let w = match random.below(6) {
+                _ if empty => 0,
                 0 => case.largest,
                 1 => -case.largest,
                 _ => random.between(-case.largest, case.largest),
@@ -454,6 +462,22 @@ fn codes_of_every_sign_at_their_extremes() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn blocks_of_zeros() {
+    for one_block_of in [2, 9, u64::MAX] {
+        for [inputs, outputs] in [[24, 52], [40, 33], [64, 64], [16, 8], [70, 3]] {
+            for kernel in [1, 3] {
+                let case = Case { one_block_of, ..Case::new(7, inputs, outputs, kernel) };
+                check(&Case { pattern: Pattern::Highest, ..case.clone() });
+                check(&Case { elem: Elem::I8, epilogue: Epilogue::Codes(Elem::I8), margin: 1, ..case.clone() });
+                check(&Case { signed_weights: false, ..case });
+            }
+        }
+        check(&Case { one_block_of, group: 2, ..Case::new(6, 32, 64, 3) });
+        check(&Case { one_block_of, ..Case::new(13, 64, 176, 1) });
     }
 }
 

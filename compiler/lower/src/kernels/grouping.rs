@@ -10,11 +10,14 @@ use super::walk::Panel;
 /// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
 const WORTH: f64 = 0.95;
 
-/// The share of the exact tile's cost from which narrower panels are not planned, since they could not gain much.
+/// The share of the exact tile's cost from which narrower panels are not planned, unless they skip more quads of zeros.
 const GOOD: f64 = 0.7;
 
 /// How much more panels of half the width cost, for as many sums: codes are loaded once more.
 const NARROW: f64 = 1.03;
+
+/// The same for a quarter of the width, where loads are more than products.
+const NARROWEST: f64 = 1.25;
 
 /// Panels with the plans of each, and what they cost as a share of what the exact tile does.
 pub struct Grouping {
@@ -27,51 +30,71 @@ pub struct Grouping {
 
 /// The best panels and plans, if they pay.
 pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
-    // With registers of channels only, one broadcast is one load. The fewer channels, the more quads fit a group.
+    // With registers of channels only, one broadcast is one load. The fewer channels, the more quads fit a group, and the
+    // more quads are zero for all of them.
     let halves: &[Halves] = match (width, quads.spec.group) {
-        (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels],
+        (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels, Halves::FewestChannels],
         _ => &[Halves::ChannelsOrPixels],
     };
     let mut best: Option<Grouping> = None;
+    let mut least = f64::INFINITY;
     for &halves in halves {
+        let kind = Kind::of(quads, width, halves);
         let most = best.as_ref().map_or(WORTH, |best| best.cost);
-        if most > GOOD
-            && let Some(better) = of_panels(quads, width, halves, most)
-        {
-            best = Some(better);
+        let skips_more = kind.least < WORTH * least;
+        least = least.min(kind.least);
+        if kind.least <= most && (skips_more || most > GOOD && halves != Halves::FewestChannels) {
+            let better = kind.grouping(quads, width, most);
+            best = better.or(best);
         }
     }
     best
 }
 
-/// Panels of a kind and the plans for them, unless they cost more than `most`.
-fn of_panels(quads: &Quads<'_>, width: Width, halves: Halves, most: f64) -> Option<Grouping> {
-    let panels = panels(quads.spec, width, halves);
-    let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
-    let costs = Costs::of(width);
-    let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
-    let narrow = if halves == Halves::FewChannels { NARROW } else { 1.0 };
-    let exact = costs.exact * (quads.len() * registers) as f64 / narrow;
-    // What the best groups would cost is known before they are looked for.
-    let mut least = 0.0;
-    for panel in &panels {
-        for weights in weights(quads, panel) {
-            let elements = elements(&weights, quads.highest()) as f64;
-            least += elements * (costs.element + costs.group / LARGEST as f64) * panel.vectors() as f64;
+/// Panels of a kind, before groups are looked for.
+struct Kind {
+    panels: Vec<Panel>,
+    /// What the exact tile costs, divided by what panels of this width cost more.
+    exact: f64,
+    /// What the best groups would cost, as a share of what the exact tile does.
+    least: f64,
+}
+
+impl Kind {
+    fn of(quads: &Quads<'_>, width: Width, halves: Halves) -> Kind {
+        let panels = panels(quads.spec, width, halves);
+        let costs = Costs::of(width);
+        let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
+        let narrow = match halves {
+            Halves::FewChannels => NARROW,
+            Halves::FewestChannels => NARROWEST,
+            Halves::Channels | Halves::ChannelsOrPixels => 1.0,
+        };
+        let exact = costs.exact * (quads.len() * registers) as f64 / narrow;
+        let mut least = 0.0;
+        for panel in &panels {
+            for weights in weights(quads, panel) {
+                let elements = elements(&weights, quads.highest()) as f64;
+                least += elements * (costs.element + costs.group / LARGEST as f64) * panel.vectors() as f64;
+            }
         }
+        Kind { panels, exact, least: least / exact }
     }
-    if least > most * exact {
-        return None;
+
+    /// The plans, unless they cost more than `most`.
+    fn grouping(self, quads: &Quads<'_>, width: Width, most: f64) -> Option<Grouping> {
+        let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
+        let costs = Costs::of(width);
+        let mut cost = 0.0;
+        let mut plans = Vec::new();
+        for panel in &self.panels {
+            let all: Vec<Plan> = weights(quads, panel).map(|weights| plan(&weights, quads.highest(), shifts)).collect();
+            cost += all.iter().map(|plan| costs.plan(plan)).sum::<f64>() * panel.vectors() as f64;
+            plans.push(all);
+        }
+        let cost = cost / self.exact;
+        (cost <= most).then_some(Grouping { panels: self.panels, plans, cost })
     }
-    let mut cost = 0.0;
-    let mut plans = Vec::new();
-    for panel in &panels {
-        let all: Vec<Plan> = weights(quads, panel).map(|weights| plan(&weights, quads.highest(), shifts)).collect();
-        cost += all.iter().map(|plan| costs.plan(plan)).sum::<f64>() * panel.vectors() as f64;
-        plans.push(all);
-    }
-    let cost = cost / exact;
-    (cost <= most).then_some(Grouping { panels, plans, cost })
 }
 
 /// For each repetition of a panel, the weights of the sums of every quad.

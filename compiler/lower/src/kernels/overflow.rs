@@ -8,7 +8,7 @@
 //! ```
 //!
 //! because codes are not negative. Where that does not hold for a quad, its weights are split into two parts for which it
-//! holds, and the quad is multiplied twice.
+//! holds, and the quad is multiplied twice. A quad of zeros is not multiplied at all: what pruning leaves costs what is left.
 //!
 //! Such sums of several quads, a *group*, may be added before they are widened. Additions wrap, so that only the sum of the
 //! group has to fit, whatever its parts do; and it has to fit after a constant is added, a *shift* of its own for every
@@ -138,7 +138,18 @@ impl Plan {
 /// How many elements quads are multiplied as. `weights[q]` holds the weights of each 16-bit sum of quad `q`; codes are in
 /// `0..=highest`.
 pub fn elements(weights: &[Vec<[i32; 2]>], highest: i32) -> usize {
-    weights.iter().map(|sums| if is_whole(sums, highest) { 1 } else { 2 }).sum()
+    weights.iter().map(|sums| parts(sums, highest).len()).sum()
+}
+
+/// The parts that a quad is multiplied in: none if all its weights are zero.
+fn parts(sums: &[[i32; 2]], highest: i32) -> &'static [Part] {
+    if sums.iter().all(|w| *w == [0; 2]) {
+        &[]
+    } else if is_whole(sums, highest) {
+        &[Part::Whole]
+    } else {
+        &[Part::First, Part::Rest]
+    }
 }
 
 fn is_whole(sums: &[[i32; 2]], highest: i32) -> bool {
@@ -149,9 +160,8 @@ fn is_whole(sums: &[[i32; 2]], highest: i32) -> bool {
 pub fn plan(weights: &[Vec<[i32; 2]>], highest: i32, shifts: Shifts) -> Plan {
     let mut elements: Vec<(Element, Vec<Load>)> = Vec::new();
     for (quad, sums) in weights.iter().enumerate() {
-        let parts: &[Part] = if is_whole(sums, highest) { &[Part::Whole] } else { &[Part::First, Part::Rest] };
         elements.extend(
-            parts
+            parts(sums, highest)
                 .iter()
                 .map(|&part| (Element { quad, part }, sums.iter().map(|&w| Load::of(part.of(w, highest))).collect())),
         );
@@ -251,6 +261,17 @@ mod tests {
         }
         assert!(sizes[1..].iter().all(|n| *n > 20) && parts > 100, "{sizes:?}, {parts} parts");
         assert!(shifted[0] == 0 && shifted[1] > 20, "{shifted:?}");
+    }
+
+    #[test]
+    fn quads_of_zeros_are_left_out() {
+        let mut weights = vec![[0; 4]; 100];
+        assert_eq!(plan(&sums(&weights), 255, Shifts::Allowed), Plan::default());
+        (weights[7], weights[80]) = ([0, 0, 0, 1], [127, 127, 0, 0]);
+        let plan = plan(&sums(&weights), 255, Shifts::None);
+        let mut quads: Vec<usize> = plan.groups.iter().flatten().map(|e| e.quad).collect();
+        quads.sort_unstable();
+        assert_eq!((quads, elements(&sums(&weights), 255)), (vec![7, 80, 80], 3));
     }
 
     #[test]

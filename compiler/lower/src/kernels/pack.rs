@@ -98,6 +98,8 @@ pub enum Halves {
     Channels,
     /// Always channels, in panels of half the width.
     FewChannels,
+    /// Always channels, in panels of a quarter of the width.
+    FewestChannels,
 }
 
 /// Divides the output channels into panels, as wide as possible; where their constants are is left open.
@@ -110,7 +112,7 @@ pub fn panels(spec: &ConvSpec, width: Width, halves: Halves) -> Vec<Panel> {
         let far = match halves {
             Halves::Channels if left >= 2 * WIDEST => Some(WIDEST),
             Halves::Channels | Halves::FewChannels if left > WIDEST / 2 => Some(WIDEST / 2),
-            Halves::Channels | Halves::FewChannels => Some(WIDEST / 4),
+            Halves::Channels | Halves::FewChannels | Halves::FewestChannels => Some(WIDEST / 4),
             Halves::ChannelsOrPixels => {
                 // Constants of channels that lie apart begin at multiples of their number.
                 let aligned = spec.group == 1 || outputs.is_multiple_of(2 * WIDEST);
