@@ -4,7 +4,8 @@
     python3 make.py        (needs numpy and onnx)
 
 The `.qcc` files are compiled from some of the models by `qcc compile`; rule files and graphs are written by hand. Files
-called `crash-...` are inputs that a parser once did not survive.
+called `crash-...` are inputs that a parser once did not survive, those called `found-...` are some that the fuzzer kept since
+they reach code that no file before them reached.
 """
 import pathlib
 

@@ -1,0 +1,1 @@
+pp0ppppp]pÿáp`ppp$pp
