@@ -70,7 +70,9 @@ pub fn is_core(op: Op) -> bool {
             | "ISumPool"
             | "IReduceSum"
             | "ReduceMean"
+            | "ReduceSum"
             | "Softmax"
+            | "LayerNormalization"
     )
 }
 
@@ -153,7 +155,8 @@ impl CostModel {
                 + Work::of(Unit::Byte, moved);
         }
         let macs = (op.macs)(&types(inputs), outputs, attrs);
-        reference(macs, inputs.iter().flatten().map(|i| i.ty).chain(outputs))
+        let read = inputs.iter().flatten().filter(|i| !i.constant).map(|i| i.ty);
+        reference(macs, read.chain(outputs))
     }
 
     /// What a rule file says about the work of a call; never less than nothing.
@@ -207,11 +210,20 @@ impl CostModel {
             "Softmax" if x.ty.dtype == DType::F32 && attrs.int("axis") == Some(x.ty.rank() as i64 - 1) => {
                 Work::of(Unit::Transcendental, elements(x.ty)) + read
             }
+            // Scale and bias are a matter of the body.
+            "LayerNormalization"
+                if x.ty.dtype == DType::F32
+                    && attrs.int("axis") == Some(x.ty.rank() as i64 - 1)
+                    && weights.is_some_and(|scale| scale.constant && scale.bounds == (1.0, 1.0))
+                    && operand(2).is_none() =>
+            {
+                Work::of(Unit::Window, 2.0 * elements(x.ty)) + Work::of(Unit::Divide, elements(x.ty)) + read
+            }
             "GlobalAveragePool" if image => windows(elements(x.ty)),
             // Everything between the batch and the channels is summed.
-            "IReduceSum" | "ReduceMean" if x.ty.rank() == 4 && is_fast(x.ty.dtype) => {
+            "IReduceSum" | "ReduceMean" | "ReduceSum" if x.ty.rank() == 4 && is_fast(x.ty.dtype) => {
                 let axes = match (op.name, weights) {
-                    ("ReduceMean", Some(axes)) => axes.value.and_then(Tensor::to_i64_vec)?,
+                    ("ReduceMean" | "ReduceSum", Some(axes)) => axes.value.and_then(Tensor::to_i64_vec)?,
                     _ => attrs.ints("axes")?.to_vec(),
                 };
                 let keeps = attrs.int("keepdims") == Some(1) || x.ty.shape[0] == 1;
@@ -230,7 +242,7 @@ impl CostModel {
 
     /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
     pub fn body_op(&self, op: Op, inputs: &Operands<'_>, output: &TensorType) -> Option<Work> {
-        let known = |d: DType| is_fast(d) || d == DType::I32;
+        let known = |d: DType| is_fast(d) || matches!(d, DType::I32 | DType::Bool);
         let first = inputs.iter().flatten().next().map(|i| i.ty.dtype);
         if !known(output.dtype) || !first.is_none_or(known) {
             return None;
@@ -243,10 +255,13 @@ impl CostModel {
         let each = |unit| Work::of(unit, elements(output));
         let work = match op.name {
             "Add" | "Sub" | "Mul" | "Neg" | "Abs" | "Min" | "Max" | "Relu" | "Clip" | "Identity" | "Floor" | "Ceil"
-            | "Round" | "DequantizeLinear" => each(Unit::Cheap),
+            | "Round" | "DequantizeLinear" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual"
+            | "Not" => each(Unit::Cheap),
+            "Where" | "And" | "Or" | "IsNaN" => each(Unit::Cheap) * 2.0,
             "HardSigmoid" | "LeakyRelu" => each(Unit::Cheap) * 2.0,
             "HardSwish" => each(Unit::Cheap) * 3.0,
             "Cast" if output.dtype == DType::F32 => each(Unit::Cheap),
+            "Cast" if output.dtype == DType::Bool && first == Some(DType::F32) => each(Unit::Cheap) * 2.0,
             "Requantize" => each(Unit::Requantize),
             // A true division.
             "Div" | "Sqrt" | "Reciprocal" => each(Unit::Divide),
@@ -343,7 +358,8 @@ pub fn filled(bytes: usize) -> Work {
     Work::of(Unit::Launch, 1.0) + Work::of(Unit::Fill, bytes as f64)
 }
 
-/// An operator on its reference evaluation: all multiply-accumulates, or all elements of the largest tensor.
+/// An operator on its reference evaluation: all multiply-accumulates, or all elements of the largest tensor. Constants do not
+/// count: what is done with all their elements are multiply-accumulates, and tables are read in places.
 pub fn reference<'a>(macs: u64, tensors: impl Iterator<Item = &'a TensorType>) -> Work {
     Work::of(Unit::Launch, 1.0) + Work::of(Unit::Reference, tensors.map(elements).fold(macs as f64, f64::max))
 }

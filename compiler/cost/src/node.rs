@@ -79,7 +79,7 @@ fn operands<'a>(graph: &'a TypedGraph, inputs: &[Option<ValueId>]) -> Vec<Option
 
 const EVERYTHING: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
-/// Smallest and largest code of weights.
+/// Smallest and largest element of weights.
 fn bounds(tensor: &Tensor) -> (f64, f64) {
     let of = |codes: &mut dyn Iterator<Item = f64>| {
         codes.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (v.min(lo), v.max(hi)))
@@ -87,6 +87,7 @@ fn bounds(tensor: &Tensor) -> (f64, f64) {
     match tensor.dtype() {
         DType::I8 => of(&mut tensor.slice::<i8>().iter().map(|&v| f64::from(v))),
         DType::U8 => of(&mut tensor.slice::<u8>().iter().map(|&v| f64::from(v))),
+        DType::F32 => of(&mut tensor.slice::<f32>().iter().map(|&v| f64::from(v))),
         _ => EVERYTHING,
     }
 }

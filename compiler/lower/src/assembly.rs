@@ -63,6 +63,11 @@ impl<'c> Assembly<'c> {
         self.steps.push(step);
     }
 
+    /// Whether a buffer holds a constant.
+    pub fn is_constant(&self, buffer: BufferId) -> bool {
+        self.buffers[buffer.0 as usize].constant.is_some()
+    }
+
     /// The constants, for branches.
     pub fn constants(&mut self) -> &mut Constants {
         self.constants

@@ -140,13 +140,28 @@ impl Translation<'_> {
             }
             return Ok(result);
         }
+        if let Some(test) = self.test(node)? {
+            return Ok(test);
+        }
         match name {
             "Identity" => self.argument(node, 0),
+            "Where" => {
+                let (condition, x, y) = (self.argument(node, 0)?, self.argument(node, 1)?, self.argument(node, 2)?);
+                let no = self.body.push(Node::I32(0));
+                Ok(self.body.push(Node::Select { compare: Compare::Eq, x: condition, y: no, a: y, b: x }))
+            }
             "Relu" if float => {
                 let x = self.argument(node, 0)?;
                 Ok(self.larger(0.0, x))
             }
             "Clip" => self.clip(node, to),
+            "Cast" if to == DType::Bool && float => {
+                let x = self.argument(node, 0)?;
+                let zero = self.body.push(Node::F32(0.0));
+                let is_zero = self.body.push(Node::Test { compare: Compare::Eq, x, y: zero });
+                let no = self.body.push(Node::I32(0));
+                Ok(self.body.push(Node::Test { compare: Compare::Eq, x: is_zero, y: no }))
+            }
             "Cast" if to == DType::F32 => {
                 let x = self.argument(node, 0)?;
                 Ok(if float { x } else { self.body.push(Node::ToF32(x)) })
@@ -218,6 +233,40 @@ impl Translation<'_> {
             }
             _ => Err(format!("{name} of {} in a kernel's body", first.map_or(to, |v| self.graph.ty(v).dtype))),
         }
+    }
+
+    /// A bool: a comparison, or what follows from bools; `None` for other ops.
+    fn test(&mut self, node: &OpNode) -> Result<Option<NodeId>, String> {
+        const TESTS: [&str; 9] =
+            ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "IsNaN"];
+        let name = node.op.name;
+        if !TESTS.contains(&name) {
+            return Ok(None);
+        }
+        let x = self.argument(node, 0)?;
+        let y = match name {
+            "Not" => self.body.push(Node::I32(0)),
+            // What is no number differs from itself.
+            "IsNaN" => {
+                let same = self.body.push(Node::Test { compare: Compare::Eq, x, y: x });
+                let no = self.body.push(Node::I32(0));
+                return Ok(Some(self.body.push(Node::Test { compare: Compare::Eq, x: same, y: no })));
+            }
+            _ => self.argument(node, 1)?,
+        };
+        let (compare, x, y) = match name {
+            "Equal" | "Not" => (Compare::Eq, x, y),
+            "Greater" => (Compare::Gt, x, y),
+            "GreaterOrEqual" => (Compare::Ge, x, y),
+            "Less" => (Compare::Gt, y, x),
+            "LessOrEqual" => (Compare::Ge, y, x),
+            _ => {
+                let f = if name == "And" { Fn2::Min } else { Fn2::Max };
+                let both = self.body.push(Node::Binary(f, x, y));
+                (Compare::Gt, both, self.body.push(Node::I32(0)))
+            }
+        };
+        Ok(Some(self.body.push(Node::Test { compare, x, y })))
     }
 
     /// The node of an argument.

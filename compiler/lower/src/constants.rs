@@ -1,5 +1,6 @@
 //! The constants of a program: one range of bytes, equal contents once.
 
+use bytes::Bytes;
 use qcc_kernel::BUFFER_ALIGN;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
@@ -31,8 +32,13 @@ impl Constants {
         at
     }
 
-    /// All of them.
-    pub fn finish(self) -> Vec<u8> {
-        self.bytes
+    /// All of them, at a multiple of [`BUFFER_ALIGN`] in memory, so that sessions need no copy.
+    pub fn finish(mut self) -> Bytes {
+        let length = self.bytes.len();
+        self.bytes.reserve_exact(BUFFER_ALIGN);
+        let first = self.bytes.as_ptr().align_offset(BUFFER_ALIGN);
+        self.bytes.resize(length + first, 0);
+        self.bytes.copy_within(..length, first);
+        Bytes::from(self.bytes).slice(first..)
     }
 }

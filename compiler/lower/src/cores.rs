@@ -8,6 +8,7 @@ use crate::kernels::body::Body;
 use crate::kernels::conv::{ConvSpec, MatMulSpec, conv_for, matmul_for};
 use crate::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use crate::kernels::layout::TensorLayout;
+use crate::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
 use crate::kernels::pool::{self, PoolKind, PoolSpec};
 use crate::kernels::reduce::{self, ReduceSpec};
 use crate::kernels::softmax::{self, SoftmaxSpec};
@@ -44,8 +45,9 @@ impl Walk<'_, '_> {
             "IMatMul" => self.integer_product(core, x, wanted),
             "Conv" => self.depthwise_convolution(core, x, wanted),
             "MaxPool" | "ISumPool" | "AveragePool" => self.pool(core, x, wanted),
-            "IReduceSum" | "GlobalAveragePool" | "ReduceMean" => self.whole_image(core, x, wanted),
+            "IReduceSum" | "GlobalAveragePool" | "ReduceMean" | "ReduceSum" => self.whole_image(core, x, wanted),
             "Softmax" => self.softmax(core, x, wanted),
+            "LayerNormalization" => self.normalisation(core, x, wanted),
             other => Err(format!("{other} has no kernel")),
         }
     }
@@ -179,6 +181,21 @@ impl Walk<'_, '_> {
         Ok((softmax::generate(&spec)?, self.homes[&x].buffer))
     }
 
+    fn normalisation(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
+        if core.attrs.int("axis") != Some(self.graph.ty(x).rank() as i64 - 1) {
+            return Err("a normalisation of other axes than the last".into());
+        }
+        let scale = self.weights(core)?;
+        let plain = scale.dtype() == DType::F32 && scale.slice::<f32>().iter().all(|&v| v == 1.0);
+        if !plain || core.inputs.get(2).copied().flatten().is_some() {
+            return Err("a normalisation with scale or bias of its own".into());
+        }
+        let kind = NormalizeKind::Layer { epsilon: core.attrs.float("epsilon").unwrap_or(1e-5) };
+        let (input, output) = (self.layout(x)?, wanted.output);
+        let spec = NormalizeSpec { name: wanted.name.into(), kind, input, output, body: wanted.body };
+        Ok((normalize::generate(&spec)?, self.homes[&x].buffer))
+    }
+
     fn check_image(&self, core: &CoreCall<'_>, x: ValueId) -> Result<(), String> {
         if core.attrs.str("layout") == Some("NHWC") && self.graph.ty(x).rank() == 4 {
             return Ok(());
@@ -242,10 +259,10 @@ impl Walk<'_, '_> {
                 Ok(Given::Mean(input.shape[1] * input.shape[2]))
             }
             "GlobalAveragePool" => Err(whole()),
-            "ReduceMean" | "IReduceSum" => {
+            "ReduceMean" | "ReduceSum" | "IReduceSum" => {
                 let mean = core.op.name == "ReduceMean";
                 let axes = match core.inputs.get(1).copied().flatten() {
-                    Some(axes) if mean => self.constant_of(axes).and_then(Tensor::to_i64_vec),
+                    Some(axes) if core.op.name != "IReduceSum" => self.constant_of(axes).and_then(Tensor::to_i64_vec),
                     _ => attrs.ints("axes").map(<[i64]>::to_vec),
                 };
                 let images = input.shape.first().copied();

@@ -35,9 +35,11 @@ const CORES: &[&str] = &[
     "AveragePool",
     "GlobalAveragePool",
     "ReduceMean",
+    "ReduceSum",
     "ISumPool",
     "IReduceSum",
     "Softmax",
+    "LayerNormalization",
 ];
 
 impl Walk<'_, '_> {

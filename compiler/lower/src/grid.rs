@@ -32,7 +32,8 @@ pub fn elem(dtype: DType) -> Result<Elem, String> {
     match dtype {
         DType::F32 => Ok(Elem::F32),
         DType::I32 => Ok(Elem::I32),
-        DType::U8 => Ok(Elem::U8),
+        // A bool is a byte that is zero or one.
+        DType::U8 | DType::Bool => Ok(Elem::U8),
         DType::I8 => Ok(Elem::I8),
         other => Err(format!("kernels have no elements of type {other}")),
     }

@@ -44,7 +44,7 @@ pub fn lower(graph: &TypedGraph, options: &Options) -> Result<Program, Vec<Diagn
     let mut constants = Constants::default();
     let mut program = lower_into(graph, options, &mut constants)?;
     program.metadata = graph.graph().metadata.clone();
-    share(&mut program, &constants.finish().into());
+    share(&mut program, &constants.finish());
     Ok(program)
 }
 

@@ -25,7 +25,8 @@ pub fn op_step(
     let types: Vec<Option<&TensorType>> = inputs.iter().map(|i| i.as_ref().map(|(_, ty)| ty)).collect();
     let results: Vec<TensorType> = outputs.iter().map(|(_, ty)| ty.clone()).collect();
     let macs = (op.macs)(&types, &results, attrs);
-    let work = qcc_cost::reference(macs, types.iter().flatten().copied().chain(&results));
+    let read = inputs.iter().flatten().filter(|(buffer, _)| !out.is_constant(*buffer)).map(|(_, ty)| ty);
+    let work = qcc_cost::reference(macs, read.chain(&results));
     out.push(Step {
         name: name.into(),
         action: Action::Reference { op, attrs: attrs.clone(), inputs, outputs },

@@ -292,6 +292,11 @@ fn selections_and_integers() {
             let real = body.push(Node::ToF32(whole));
             body.push(Node::Select { compare, x: real, y: half, a: real, b: half });
             check("select floats", &body, dense(dims, Elem::F32), None);
+            let test = body.push(Node::Test { compare, x: real, y: half });
+            check("test floats", &body, dense(dims, Elem::U8), None);
+            let test = body.push(Node::Test { compare, x: test, y: q });
+            body.push(Node::ToF32(test));
+            check("test codes", &body, dense(dims, Elem::F32), None);
         }
     }
 }

@@ -128,18 +128,28 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
                 self.b.binary(BinOp::Min, q, hi)
             }
             Node::Lookup { .. } => self.widen(id, v),
+            Node::Test { compare, x, y } => {
+                let mask = self.mask(*compare, *x, *y, v);
+                let one = self.splat(Lane::I32, 1);
+                self.b.binary(BinOp::And, mask, one)
+            }
             Node::Select { compare, x, y, a, b } => {
-                let (x, y) = (self.number(*x, v), self.number(*y, v));
-                let op = match compare {
-                    Compare::Eq => BinOp::Eq,
-                    Compare::Gt => BinOp::Gt,
-                    Compare::Ge => BinOp::Ge,
-                };
-                let mask = self.b.binary(op, x, y);
+                let mask = self.mask(*compare, *x, *y, v);
                 let (a, b) = (self.number(*a, v), self.number(*b, v));
                 self.b.select(mask, a, b)
             }
         }
+    }
+
+    /// All bits where a comparison holds.
+    fn mask(&mut self, compare: Compare, x: NodeId, y: NodeId, v: usize) -> Value {
+        let (x, y) = (self.number(x, v), self.number(y, v));
+        let op = match compare {
+            Compare::Eq => BinOp::Eq,
+            Compare::Gt => BinOp::Gt,
+            Compare::Ge => BinOp::Ge,
+        };
+        self.b.binary(op, x, y)
     }
 
     /// A code node as bytes, one per channel.

@@ -105,6 +105,15 @@ pub enum Node {
         /// Code type.
         to: Elem,
     },
+    /// One where the comparison `x ? y` holds, else zero: a U8 code. `x` and `y` agree in type.
+    Test {
+        /// The comparison.
+        compare: Compare,
+        /// Left side.
+        x: NodeId,
+        /// Right side.
+        y: NodeId,
+    },
     /// `a` where the comparison `x ? y` holds, else `b`. `x` and `y` agree in type, `a` and `b` agree in type.
     Select {
         /// The comparison.
@@ -271,6 +280,8 @@ impl Body {
                 code(ty(q)?)?;
                 if table.len() == 256 { code(*to) } else { Err(format!("a table of {} bytes", table.len())) }
             }
+            Node::Test { x, y, .. } if number(x)? == number(y)? => Ok(Elem::U8),
+            Node::Test { .. } => Err("a comparison of different types".into()),
             Node::Select { x, y, a, b, .. } => {
                 if number(x)? == number(y)? && number(a)? == number(b)? {
                     if ty(a)? == ty(b)? { ty(a) } else { number(a) }

@@ -37,6 +37,7 @@ pub fn magnitudes(body: &Body, types: &[Elem], core: f64) -> Vec<f64> {
             Node::ToF32(x) => of(x) * ROUNDING,
             Node::ToI32(x) => of(x) + 1.0,
             Node::Dequantize { q, scale, zero_point } => product(of(q) + f64::from(*zero_point).abs(), of(scale)),
+            Node::Test { .. } => 1.0,
             Node::Select { a, b, .. } => of(a).max(of(b)),
             Node::Quantize { .. } | Node::Requantize { .. } | Node::ClipCode { .. } | Node::Lookup { .. } => {
                 f64::INFINITY

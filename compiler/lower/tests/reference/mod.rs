@@ -342,13 +342,12 @@ pub fn evaluate(body: &Body, core: Option<&Tensor>, operands: &[Tensor], output:
                 let ordered: Vec<u8> = (0..256).map(|i| table[i ^ flip]).collect();
                 op("Lookup", &[Some(q), Some(&from_bytes(*to, &[256], &ordered))], Attrs::new())
             }
+            Node::Test { compare, x, y } => {
+                let holds = op(compared(*compare), &[Some(&number(get(x))), Some(&number(get(y)))], Attrs::new());
+                from_bytes(Elem::U8, holds.shape(), holds.bytes())
+            }
             Node::Select { compare, x, y, a, b } => {
-                let name = match compare {
-                    Compare::Eq => "Equal",
-                    Compare::Gt => "Greater",
-                    Compare::Ge => "GreaterOrEqual",
-                };
-                let mask = op(name, &[Some(&number(get(x))), Some(&number(get(y)))], Attrs::new());
+                let mask = op(compared(*compare), &[Some(&number(get(x))), Some(&number(get(y)))], Attrs::new());
                 let (a, b) = (get(a), get(b));
                 let (a, b) = if a.dtype() == b.dtype() { (a.clone(), b.clone()) } else { (number(a), number(b)) };
                 op("Where", &[Some(&mask), Some(&a), Some(&b)], Attrs::new())
@@ -380,5 +379,14 @@ pub fn assert_close(case: &str, got: &Tensor, want: &Tensor, tolerance: f32) {
     for (i, (g, w)) in got.slice::<f32>().iter().zip(want.slice::<f32>()).enumerate() {
         let close = (g - w).abs() <= tolerance * w.abs().max(1.0);
         assert!(close, "{case}: element {i} is {g:?}, not {w:?}");
+    }
+}
+
+/// The op of a comparison.
+fn compared(compare: Compare) -> &'static str {
+    match compare {
+        Compare::Eq => "Equal",
+        Compare::Gt => "Greater",
+        Compare::Ge => "GreaterOrEqual",
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::{AttrValue, Attrs, EvalArgs, InferArgs, OpError};
 use qcc_tensor::{DType, Shape, Tensor, TensorType};
+use std::borrow::Cow;
 
 /// An activation with its parameters.
 #[derive(Debug, Clone, Copy)]
@@ -183,47 +184,73 @@ pub(crate) fn infer(a: &mut InferArgs<'_>, kind: Kind) -> Result<Vec<TensorType>
     Ok(shapes.into_iter().map(|shape| TensorType { dtype: x.dtype, shape }).collect())
 }
 
+/// Weights as precise as they are given, since reading them takes most of the time.
+enum Weights<'a> {
+    Single(Cow<'a, [f32]>),
+    Double(&'a [f64]),
+}
+
+impl<'a> Weights<'a> {
+    fn of(tensor: &'a Tensor) -> Self {
+        match tensor.dtype() {
+            DType::F64 => Weights::Double(tensor.slice::<f64>()),
+            DType::F32 => Weights::Single(Cow::Borrowed(tensor.slice::<f32>())),
+            // Smaller floats are single ones, too.
+            _ => Weights::Single(tensor.to_f64_vec().iter().map(|&v| v as f32).collect()),
+        }
+    }
+
+    /// A row times a vector.
+    fn dot(&self, row: usize, x: &[f64]) -> f64 {
+        let at = row * x.len()..(row + 1) * x.len();
+        match self {
+            Weights::Single(w) => dot(&w[at], x),
+            Weights::Double(w) => dot(&w[at], x),
+        }
+    }
+}
+
 /// Parameters of one direction.
-pub(crate) struct Cell {
-    w: Vec<f64>,
-    r: Vec<f64>,
+pub(crate) struct Cell<'a> {
+    r: &'a Weights<'a>,
     b: Vec<f64>,
     /// Peephole weights `[3, hidden]`.
     pub(crate) peephole: Vec<f64>,
     activations: Vec<Activation>,
     clip: f64,
+    /// Rows of the weights in front of this direction's.
+    first: usize,
     gates: usize,
     /// Size of the state.
     pub(crate) hidden: usize,
-    input: usize,
 }
 
 /// Sums that do not wait for each other.
 const LANES: usize = 8;
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+fn dot<W: Copy + Into<f64>>(a: &[W], b: &[f64]) -> f64 {
     let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(&a, b)| a.into() * b).sum();
     let mut sums = [0.0; LANES];
     for (a, b) in a.zip(b) {
         for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+            sums[lane] += a[lane].into() * b[lane];
         }
     }
     sums.iter().sum::<f64>() + rest
 }
 
-impl Cell {
-    /// `x W + Wb` of unit `j` of a gate.
-    pub(crate) fn input_sum(&self, gate: usize, j: usize, x: &[f64]) -> f64 {
+impl Cell<'_> {
+    /// `x W + Wb` of unit `j` of a gate, of the products of an input with all rows of the weights.
+    pub(crate) fn input_sum(&self, gate: usize, j: usize, products: &[f64]) -> f64 {
         let row = gate * self.hidden + j;
-        dot(&self.w[row * self.input..(row + 1) * self.input], x) + self.b[row]
+        products[row] + self.b[row]
     }
 
     /// `h R + Rb` of unit `j` of a gate.
     pub(crate) fn state_sum(&self, gate: usize, j: usize, h: &[f64]) -> f64 {
         let row = gate * self.hidden + j;
-        dot(&self.r[row * self.hidden..(row + 1) * self.hidden], h) + self.b[self.gates * self.hidden + row]
+        self.r.dot(self.first + row, h) + self.b[self.gates * self.hidden + row]
     }
 
     /// Activation `i` of a clipped value.
@@ -232,17 +259,17 @@ impl Cell {
     }
 }
 
-/// Walks all sequences; `step(cell, x, h, c)` renews the states. A finished sequence keeps its state and gives zeros.
+/// Walks all sequences; `step(cell, products, h, c)` renews the states, given the products of an input with the weights. A finished sequence keeps its state and gives zeros.
 pub(crate) fn eval(
     a: &EvalArgs<'_>,
     kind: Kind,
-    step: impl Fn(&Cell, &[f64], &mut Vec<f64>, &mut Vec<f64>),
+    step: impl Fn(&Cell<'_>, &[f64], &mut Vec<f64>, &mut Vec<f64>),
 ) -> Result<Vec<Tensor>, OpError> {
     let (x, w, r) = (a.input(0)?, a.input(1)?, a.input(2)?);
     let s = Sizes::read(x.shape(), r.shape(), a.attrs)?;
     let rows = kind.gates * s.hidden;
     let or_zeros = |i: usize, n: usize| a.opt(i).map_or_else(|| vec![0.0; n], Tensor::to_f64_vec);
-    let (xs, w, r) = (x.to_f64_vec(), w.to_f64_vec(), r.to_f64_vec());
+    let (xs, w, r) = (x.to_f64_vec(), Weights::of(w), Weights::of(r));
     let b = or_zeros(3, s.directions * 2 * rows);
     let states = s.directions * s.batch * s.hidden;
     let mut last_h = or_zeros(5, states);
@@ -262,15 +289,14 @@ pub(crate) fn eval(
     for d in 0..s.directions {
         let part = |v: &[f64], n: usize| v[d * n..(d + 1) * n].to_vec();
         let cell = Cell {
-            w: part(&w, rows * s.input),
-            r: part(&r, rows * s.hidden),
+            r: &r,
             b: part(&b, 2 * rows),
             peephole: part(&peephole, 3 * s.hidden),
             activations: functions[d * per_direction..(d + 1) * per_direction].to_vec(),
             clip,
+            first: d * rows,
             gates: kind.gates,
             hidden: s.hidden,
-            input: s.input,
         };
         let backwards = d == 1 || a.attrs.str("direction") == Some("reverse");
         for (n, &length) in lengths.iter().enumerate() {
@@ -278,10 +304,17 @@ pub(crate) fn eval(
             let mut h = last_h[at..at + s.hidden].to_vec();
             let mut c = last_c[at..at + s.hidden].to_vec();
             let length = length as usize;
+            // A row of the weights is read once for all inputs.
+            let mut products = vec![0.0; length * rows];
+            for row in 0..rows {
+                for t in 0..length {
+                    let from = s.input_at(t, n);
+                    products[t * rows + row] = w.dot(d * rows + row, &xs[from..from + s.input]);
+                }
+            }
             for i in 0..length {
                 let t = if backwards { length - 1 - i } else { i };
-                let from = s.input_at(t, n);
-                step(&cell, &xs[from..from + s.input], &mut h, &mut c);
+                step(&cell, &products[t * rows..(t + 1) * rows], &mut h, &mut c);
                 let to = s.output_at(t, d, n);
                 y[to..to + s.hidden].copy_from_slice(&h);
             }

@@ -39,12 +39,12 @@ pub static OP: OpDef = OpDef {
 };
 
 /// Gates are stored in the order update, reset, hidden.
-fn gate(cell: &Cell, gate: usize, x: &[f64], h: &[f64]) -> Vec<f64> {
+fn gate(cell: &Cell<'_>, gate: usize, x: &[f64], h: &[f64]) -> Vec<f64> {
     (0..cell.hidden).map(|j| cell.activate(0, cell.input_sum(gate, j, x) + cell.state_sum(gate, j, h))).collect()
 }
 
 /// The state is reset before it is multiplied.
-fn reset_before(cell: &Cell, x: &[f64], h: &mut Vec<f64>) {
+fn reset_before(cell: &Cell<'_>, x: &[f64], h: &mut Vec<f64>) {
     let (update, reset) = (gate(cell, 0, x, h), gate(cell, 1, x, h));
     let kept: Vec<f64> = reset.iter().zip(h.iter()).map(|(r, h)| r * h).collect();
     let new = |j: usize| cell.activate(1, cell.input_sum(2, j, x) + cell.state_sum(2, j, &kept));
@@ -52,7 +52,7 @@ fn reset_before(cell: &Cell, x: &[f64], h: &mut Vec<f64>) {
 }
 
 /// The product, with its bias, is reset.
-fn reset_after(cell: &Cell, x: &[f64], h: &mut Vec<f64>) {
+fn reset_after(cell: &Cell<'_>, x: &[f64], h: &mut Vec<f64>) {
     let (update, reset) = (gate(cell, 0, x, h), gate(cell, 1, x, h));
     let new = |j: usize| cell.activate(1, cell.input_sum(2, j, x) + reset[j] * cell.state_sum(2, j, h));
     *h = (0..cell.hidden).map(|j| (1.0 - update[j]) * new(j) + update[j] * h[j]).collect();

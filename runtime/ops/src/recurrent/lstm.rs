@@ -42,7 +42,7 @@ pub static OP: OpDef = OpDef {
 
 /// Gates are stored in the order input, output, forget, cell; peepholes in the order input, output, forget. With
 /// `coupled`, what is not taken in is forgotten.
-fn step(cell: &Cell, x: &[f64], h: &mut Vec<f64>, c: &mut [f64], coupled: bool) {
+fn step(cell: &Cell<'_>, x: &[f64], h: &mut Vec<f64>, c: &mut [f64], coupled: bool) {
     let n = cell.hidden;
     let sum = |gate: usize, j: usize| cell.input_sum(gate, j, x) + cell.state_sum(gate, j, h);
     let mut new = Vec::with_capacity(n);

@@ -34,6 +34,6 @@ pub static OP: OpDef = OpDef {
     macs: no_macs,
 };
 
-fn step(cell: &Cell, x: &[f64], h: &mut Vec<f64>, _: &mut Vec<f64>) {
+fn step(cell: &Cell<'_>, x: &[f64], h: &mut Vec<f64>, _: &mut Vec<f64>) {
     *h = (0..cell.hidden).map(|j| cell.activate(0, cell.input_sum(0, j, x) + cell.state_sum(0, j, h))).collect();
 }

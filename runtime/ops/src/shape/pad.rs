@@ -62,15 +62,29 @@ fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let ty = TensorType::new(x.dtype(), x.shape().iter().zip(&pads).map(|(&d, p)| (d as i64 + p.0 + p.1) as usize));
     let strides = row_major_strides(x.shape());
     let mut out = Vec::with_capacity(ty.bytes());
-    each_index(&ty.shape, |index| {
-        let mut source = Some(0);
-        for d in 0..index.len() {
-            let at = source_position(index[d] as i64 - pads[d].0, x.shape()[d] as i64, mode);
-            source = source.zip(at).map(|(s, p)| s + p * strides[d]);
+    // Along the last axis, elements that are side by side in the input stay so: those in front, inside, behind.
+    let (rows, last) = match ty.shape.split_last() {
+        Some((&last, rows)) => (rows, last),
+        None => (&[][..], 1),
+    };
+    let along: Vec<Option<usize>> = match (pads.last(), x.shape().last()) {
+        (Some(&(before, _)), Some(&n)) => {
+            (0..last).map(|i| source_position(i as i64 - before, n as i64, mode)).collect()
         }
-        match source {
-            Some(s) => out.extend_from_slice(&x.bytes()[s * size..(s + 1) * size]),
-            None => out.extend_from_slice(&value),
+        _ => vec![Some(0)],
+    };
+    let runs: Vec<&[Option<usize>]> =
+        along.chunk_by(|a, b| a.zip(*b).map_or(a.is_none() && b.is_none(), |(a, b)| a + 1 == b)).collect();
+    each_index(rows, |index| {
+        let row = (0..index.len()).try_fold(0, |row, d| {
+            let at = source_position(index[d] as i64 - pads[d].0, x.shape()[d] as i64, mode)?;
+            Some(row + at * strides[d])
+        });
+        for run in &runs {
+            match row.zip(run[0]) {
+                Some((row, at)) => out.extend_from_slice(&x.bytes()[(row + at) * size..][..run.len() * size]),
+                None => run.iter().for_each(|_| out.extend_from_slice(&value)),
+            }
         }
     });
     Ok(vec![from_bytes(ty, out)])
