@@ -140,6 +140,14 @@ impl CostModel {
         {
             return launch + core + Work::of(Unit::Byte, written);
         }
+        // Two steps find the grid of what is read, a third one quantizes by it.
+        if op.name == "DynamicGrid" {
+            return extremes(inputs[0].map_or(0, |x| x.ty.elements())) + launch;
+        }
+        if op.name == "DynamicQuantizeLinear" {
+            let count = outputs[0].elements();
+            return extremes(count) + launch + quantized(count);
+        }
         if is_move(op) || op.name == "Resize" && attrs.str("mode") == Some("nearest") {
             return launch + Work::of(Unit::Move, moved);
         }
@@ -262,6 +270,7 @@ impl CostModel {
             "HardSwish" => each(Unit::Cheap) * 3.0,
             "Cast" if output.dtype == DType::F32 => each(Unit::Cheap),
             "Cast" if output.dtype == DType::Bool && first == Some(DType::F32) => each(Unit::Cheap) * 2.0,
+            "Cast" if output.dtype == DType::I32 && first.is_some_and(|d| d.size() == 1) => each(Unit::Cheap),
             "Requantize" => each(Unit::Requantize),
             // A true division.
             "Div" | "Sqrt" | "Reciprocal" => each(Unit::Divide),
@@ -356,6 +365,19 @@ pub fn moved(bytes: usize) -> Work {
 /// Bytes that a step of its own fills.
 pub fn filled(bytes: usize) -> Work {
     Work::of(Unit::Launch, 1.0) + Work::of(Unit::Fill, bytes as f64)
+}
+
+/// The smallest and the largest of so many floats, in a step of its own.
+pub fn extremes(elements: usize) -> Work {
+    let count = elements as f64;
+    Work::of(Unit::Launch, 1.0) + Work::of(Unit::Byte, 4.0 * count) + Work::of(Unit::Cheap, count)
+}
+
+/// So many floats quantized by a scale and a zero-point known at run time, in a step of its own.
+pub fn quantized(elements: usize) -> Work {
+    let count = elements as f64;
+    let arithmetic = Work::of(Unit::Divide, count) + Work::of(Unit::Cheap, count) + Work::of(Unit::Requantize, count);
+    Work::of(Unit::Launch, 1.0) + Work::of(Unit::Byte, 5.0 * count) + arithmetic
 }
 
 /// An operator on its reference evaluation: all multiply-accumulates, or all elements of the largest tensor. Constants do not

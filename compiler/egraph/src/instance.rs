@@ -348,7 +348,7 @@ impl<'a> Instance<'a> {
         }
         let required = op.outputs.iter().filter(|p| p.arity == Arity::One).count() as u32;
         let parts = attrs.int("num_outputs").and_then(|n| u32::try_from(n).ok()).filter(|&n| n > output);
-        let outputs = parts.unwrap_or(if output == 0 { 1 } else { required.max(output + 1) });
+        let outputs = parts.unwrap_or(if output == 0 && required <= 1 { 1 } else { required.max(output + 1) });
         let call = Call { op, outputs, regions: None };
         let absent = Data::leaf(Kind::Absent);
         let inputs: Vec<&Data> = args.iter().map(|a| a.map_or(&absent, |id| self.data(id))).collect();

@@ -166,6 +166,12 @@ impl Translation<'_> {
                 let x = self.argument(node, 0)?;
                 Ok(if float { x } else { self.body.push(Node::ToF32(x)) })
             }
+            // Codes are numbers in 32 bits as they are; adding nothing gives them the type.
+            "Cast" if to == DType::I32 && first.is_some_and(|v| code(self.graph.ty(v).dtype).is_ok()) => {
+                let x = self.argument(node, 0)?;
+                let nothing = self.body.push(Node::I32(0));
+                Ok(self.body.push(Node::Binary(Fn2::Add, x, nothing)))
+            }
             "Reciprocal" if float => {
                 let x = self.argument(node, 0)?;
                 let one = self.body.push(Node::F32(1.0));

@@ -51,6 +51,11 @@ impl Walk<'_, '_> {
         if let Some(done) = self.row_reduction(id, node, name) {
             return done;
         }
+        match node.op.name {
+            "DynamicGrid" => return self.dynamic_grid(id, node, name),
+            "DynamicQuantizeLinear" => return self.dynamic_codes(id, node, name),
+            _ => {}
+        }
         if CORES.contains(&node.op.name) {
             let core = CoreCall { op: node.op, attrs: &node.attrs, inputs: &node.inputs };
             let body = stored_as_is(self.graph.ty(id.output(0)))?;

@@ -13,6 +13,7 @@ mod body_of;
 mod constants;
 mod cores;
 mod dump;
+mod dynamic;
 mod fast;
 mod float;
 mod grid;

@@ -346,3 +346,63 @@ fn a_kernel_whose_code_would_be_too_long_runs_on_reference_evaluation() {
     let mut session = Session::new(program, &qcc_session::Options::default()).expect("the program is sound");
     assert_eq!(session.run(&[x]).expect("it runs"), expected);
 }
+
+#[test]
+fn grids_are_found_at_run_time() {
+    // Around a register, four of them, and the part of a task.
+    for n in [0, 1, 3, 4, 7, 8, 31, 32, 33, 8191, 8192, 8193, 8232, 20_003] {
+        let text = format!(
+            r#"graph "grid" {{
+  %x = input : f32[{n}]
+  %0 = const f32[] 0.4
+  %1 = Sub(%x, %0)
+  %2, %3 = DynamicGrid(%1)
+  %4, %5 = DynamicGrid(%x)
+  output "scale" = %2
+  output "zero_point" = %3
+  output "scale of positives" = %4
+  output "zero_point of positives" = %5
+}}
+"#
+        );
+        let graph = qcc_ir::parse(&text).unwrap_or_else(|e| panic!("{}", e.message));
+        let typed = qcc_ir::infer(&graph).unwrap_or_else(|e| panic!("{}", e[0].message));
+        check(&typed, Fast::All);
+        let program = lower(&typed, &Options::default()).expect("it lowers");
+        assert!(program.steps.iter().all(|s| s.remark.is_none()), "{n}: a step has no kernel");
+    }
+}
+
+#[test]
+fn ranges_leave_nan_out_and_may_be_empty() {
+    let text = r#"graph "grid" {
+  %x = input : f32[5]
+  %0, %1 = DynamicGrid(%x)
+  output "scale" = %0
+  output "zero_point" = %1
+}
+"#;
+    let typed = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    for width in [Width::V128, Width::V256] {
+        let options = Options { target: Target { dot4: false, width }, ..Options::default() };
+        let program = Arc::new(lower(&typed, &options).expect("it lowers"));
+        for (values, scale, zero) in [
+            // Half a step off, and the scale is rounded up.
+            ([nan, 1.0, nan, -1.0, nan], 2.0 / 255.0, 127u8),
+            ([nan; 5], 1.0, 0),
+            ([0.0, -0.0, 0.0, -0.0, 0.0], 1.0, 0),
+            ([-2.0, -1.0, -3.0, -255.0, -1.0], 1.0, 255),
+            ([inf, 0.0, 1.0, -1.0, 0.0], inf, 0),
+        ] {
+            let x = Tensor::new([5], values.to_vec());
+            let expected = vec![Tensor::scalar(scale), Tensor::scalar(zero)];
+            assert_eq!(qcc_ir::evaluate(&typed, std::slice::from_ref(&x)).expect("it evaluates"), expected, "{x:?}");
+            for engine in [Engine::Interpreter, Engine::Jit] {
+                let options = qcc_session::Options { engine, ..Default::default() };
+                let mut session = Session::new(Arc::clone(&program), &options).expect("the program is sound");
+                assert_eq!(session.run(std::slice::from_ref(&x)).expect("it runs"), expected, "{engine:?}, {x:?}");
+            }
+        }
+    }
+}

@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("layout.rules", include_str!("../../../rules/layout.rules")),
     ("quantize.rules", include_str!("../../../rules/quantize.rules")),
     ("integer.rules", include_str!("../../../rules/integer.rules")),
+    ("dynamic.rules", include_str!("../../../rules/dynamic.rules")),
     ("requantize.rules", include_str!("../../../rules/requantize.rules")),
     ("fuse.rules", include_str!("../../../rules/fuse.rules")),
     ("table.rules", include_str!("../../../rules/table.rules")),

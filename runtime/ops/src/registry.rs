@@ -144,6 +144,7 @@ static OPS: &[&OpDef] = &[
     &crate::quantize::approximate::OP,
     &crate::quantize::codes::OP,
     &crate::quantize::dequantize_linear::OP,
+    &crate::quantize::dynamic_grid::OP,
     &crate::quantize::dynamic_quantize_linear::OP,
     &crate::quantize::flip::OP,
     &crate::quantize::fused::OP,

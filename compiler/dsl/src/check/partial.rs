@@ -91,5 +91,9 @@ fn leaves(rule: &Rule, expr: &Expr) -> Vec<VarId> {
 
 /// A quotient and a reciprocal are undefined for the same values.
 fn family(op: Op) -> &'static str {
-    if op.name == "Reciprocal" { "Div" } else { op.name }
+    match op.name {
+        // Quantization divides by its scale.
+        "Reciprocal" | "QuantizeLinear" => "Div",
+        name => name,
+    }
 }

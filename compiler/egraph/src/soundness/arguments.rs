@@ -63,17 +63,23 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("Conv", 1) => weights(call, &x, vec![x.dtype], draw),
         ("IConv" | "ConvInteger", 1) => weights(call, &x, BYTES.to_vec(), draw),
         ("Conv", 2) => Want::exactly(x.dtype, [outputs(call)]),
-        ("IConv" | "IMatMul", 2) | ("ISumPool" | "IReduceSum", 1) => one(draw, x.dtype),
-        ("IConv", 3) => per_output(draw, call.ty(1), outputs(call)),
-        ("IMatMul", 3) => per_output(draw, call.ty(1), columns(call)),
+        ("IConv" | "ConvInteger" | "IMatMul" | "MatMulInteger", 2) | ("ISumPool" | "IReduceSum", 1) => {
+            one(draw, x.dtype)
+        }
+        ("IConv" | "ConvInteger", 3) => per_output(draw, call.ty(1), outputs(call)),
+        ("IMatMul" | "MatMulInteger", 3) => per_output(draw, call.ty(1), columns(call)),
         ("IConv", 4) => Want::exactly(DType::I32, [outputs(call)]),
         ("IMatMul", 4) => Want::exactly(DType::I32, [columns(call)]),
         ("MatMul", 0) => {
             Want { dtypes: among(&NUMBERS, out), shape: None, ranks: ranks_of(out, 1, 3), ..Want::default() }
         }
-        ("IMatMul", 0) => Want { dtypes: BYTES.to_vec(), ranks: ranks_of(out, 1, 3), ..Want::default() },
+        ("IMatMul" | "MatMulInteger", 0) => {
+            Want { dtypes: BYTES.to_vec(), ranks: ranks_of(out, 1, 3), ..Want::default() }
+        }
         ("MatMul", 1) => Want { dtypes: vec![x.dtype], shape: Some(right(&x, draw)), ..Want::default() },
-        ("IMatMul", 1) => Want { dtypes: BYTES.to_vec(), shape: Some(right(&x, draw)), ..Want::default() },
+        ("IMatMul" | "MatMulInteger", 1) => {
+            Want { dtypes: BYTES.to_vec(), shape: Some(right(&x, draw)), ..Want::default() }
+        }
         ("Gemm", 0) => floats((2, 2)),
         ("Gemm", 1) => gemm_right(call, &x, draw),
         ("Gemm", 2) => {

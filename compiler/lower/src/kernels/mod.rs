@@ -8,6 +8,7 @@ mod apply;
 pub mod body;
 mod bounds;
 pub mod conv;
+pub mod covering;
 mod depthwise;
 pub mod depthwise_f32;
 mod depthwise_pairs;

@@ -1,5 +1,6 @@
 //! `DynamicQuantizeLinear`.
 
+use super::dynamic_grid;
 use crate::{EvalArgs, InferArgs, OpDef, OpError, Param, def::no_macs};
 use qcc_tensor::{DType, Tensor, TensorType};
 
@@ -21,13 +22,9 @@ pub static OP: OpDef = OpDef {
 };
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
-    let x = a.ty(0)?;
-    if x.dtype != DType::F32 {
-        return Err(OpError::invalid(format!("the input must be f32, got {x}")));
-    }
-    let scalar = |dtype| TensorType::new(dtype, []);
-    let codes = TensorType { dtype: DType::U8, shape: x.shape.clone() };
-    let mut types = vec![codes, scalar(DType::F32), scalar(DType::U8)];
+    let codes = TensorType { dtype: DType::U8, shape: a.ty(0)?.shape.clone() };
+    let mut types = vec![codes];
+    types.extend(dynamic_grid::types(a)?);
     types.truncate(a.outputs);
     Ok(types)
 }
@@ -35,16 +32,10 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
 fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let x = a.input(0)?;
     let data = x.slice::<f32>();
-    let (low, high) = data.iter().fold((0.0f32, 0.0f32), |(low, high), &v| (low.min(v), high.max(v)));
-    let (scale, zero) = if low == high {
-        (1.0, 0.0)
-    } else {
-        let scale = (high - low) / 255.0;
-        (scale, (0.0 - low / scale).clamp(0.0, 255.0).round_ties_even())
-    };
-    let codes = data.iter().map(|v| ((v / scale).round_ties_even() + zero).clamp(0.0, 255.0) as u8).collect();
-    let mut outputs =
-        vec![Tensor::new(x.shape().iter().copied(), codes), Tensor::scalar(scale), Tensor::scalar(zero as u8)];
+    let (scale, zero) = dynamic_grid::covering(data);
+    let code = |v: &f32| ((v / scale).round_ties_even() + f32::from(zero)).clamp(0.0, 255.0) as u8;
+    let codes = Tensor::new(x.shape().iter().copied(), data.iter().map(code).collect());
+    let mut outputs = vec![codes, Tensor::scalar(scale), Tensor::scalar(zero)];
     outputs.truncate(a.outputs);
     Ok(outputs)
 }

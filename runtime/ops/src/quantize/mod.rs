@@ -4,6 +4,7 @@ pub(crate) mod acc;
 pub(crate) mod approximate;
 pub(crate) mod codes;
 pub(crate) mod dequantize_linear;
+pub(crate) mod dynamic_grid;
 pub(crate) mod dynamic_quantize_linear;
 pub(crate) mod flip;
 pub(crate) mod fused;
