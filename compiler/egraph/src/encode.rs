@@ -28,15 +28,17 @@ struct Encoder<'a> {
     egraph: &'a mut EGraph,
     terms: Vec<(Id, Node)>,
     names: Vec<(Id, String)>,
+    /// Constants that are not one with others of the same content.
+    apart: &'a [ValueId],
 }
 
-/// Adds a graph.
+/// Adds a graph. Constants of `apart` are not one with others of the same content.
 ///
 /// # Errors
 /// A violated invariant of the graph, which is a bug in qcc.
-pub(crate) fn encode(graph: &TypedGraph, egraph: &mut EGraph) -> Result<Origin, String> {
+pub(crate) fn encode(graph: &TypedGraph, apart: &[ValueId], egraph: &mut EGraph) -> Result<Origin, String> {
     let g = graph.graph();
-    let mut encoder = Encoder { egraph, terms: Vec::new(), names: Vec::new() };
+    let mut encoder = Encoder { egraph, terms: Vec::new(), names: Vec::new(), apart };
     let mut values: FxHashMap<ValueId, Id> = FxHashMap::default();
     for (position, &id) in g.inputs().iter().enumerate() {
         let data = Data::of_type(graph.ty(id.output(0)).clone());
@@ -69,7 +71,11 @@ impl Encoder<'_> {
                 IrNode::Input(_) => {}
                 IrNode::Const(tensor) => {
                     let data = Data::of_constant(tensor);
-                    let index = self.egraph.analysis.tables.constant(tensor.clone());
+                    let tables = &mut self.egraph.analysis.tables;
+                    let index = match self.apart.contains(&id.output(0)) {
+                        true => tables.constant_apart(tensor.clone()),
+                        false => tables.constant(tensor.clone()),
+                    };
                     values.insert(id.output(0), self.node(Node::leaf(OpId::Const(index)), data));
                 }
                 IrNode::Op(node) => self.op(graph, id, node, values)?,

@@ -11,7 +11,7 @@ use crate::meta;
 use crate::report::{Report, RuleReport, StepReport, Stop};
 use egg::Id;
 use qcc_dsl::{Contract, Limits, Rule, RuleSet, Schedule, Step};
-use qcc_ir::TypedGraph;
+use qcc_ir::{TypedGraph, ValueId};
 use qcc_ops::Op;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
@@ -32,6 +32,8 @@ pub struct Options {
     pub record: Record,
     /// Whether rules that change results run, too. Who sets it holds the chosen graph to an error budget.
     pub lossy: bool,
+    /// Constants of the graph that are not one with others of the same content: which of them is chosen says something.
+    pub apart: Vec<ValueId>,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             matches: 200_000,
             record: Record::Nothing,
             lossy: false,
+            apart: Vec::new(),
         }
     }
 }
@@ -87,7 +90,7 @@ pub fn saturate(graph: &TypedGraph, rules: &RuleSet, options: &Options) -> Resul
     let start = Instant::now();
     let history = (options.record == Record::History).then(|| RefCell::new(History::default()));
     let mut egraph = EGraph::new(Facts { history, ..Facts::default() });
-    let origin = encode::encode(graph, &mut egraph).map_err(SaturateError::Bug)?;
+    let origin = encode::encode(graph, &options.apart, &mut egraph).map_err(SaturateError::Bug)?;
     let report = Report {
         rules: rules.rules.iter().map(|r| RuleReport { name: r.name.clone(), ..RuleReport::default() }).collect(),
         ..Report::default()

@@ -68,6 +68,12 @@ impl Tables {
         index
     }
 
+    /// Number of a constant that is not one with others of the same content.
+    pub(crate) fn constant_apart(&mut self, tensor: Tensor) -> u32 {
+        self.consts.push(tensor);
+        self.consts.len() as u32 - 1
+    }
+
     /// The constant of a number.
     pub(crate) fn get_constant(&self, index: u32) -> &Tensor {
         &self.consts[index as usize]

@@ -189,13 +189,15 @@ impl Search<'_> {
     pub fn next(&self, precisions: &[Precision], loss: Loss, scale: f64) -> Result<Vec<Option<Next>>, Failure> {
         let now = self.chooser.cost(precisions)?;
         let of = |layer: usize| -> Result<Option<Next>, Failure> {
-            let at = self.allowed[layer].iter().position(|p| *p == precisions[layer]);
-            let Some(precision) = at.and_then(|at| at.checked_sub(1)).map(|at| self.allowed[layer][at]) else {
+            let of = |p: Precision| self.sensitivities[layer].noise(p);
+            let mut sorted = self.allowed[layer].clone();
+            sorted.sort_by(|a, b| of(*a).total_cmp(&of(*b)));
+            let at = sorted.iter().position(|p| *p == precisions[layer]);
+            let Some(precision) = at.and_then(|at| at.checked_sub(1)).map(|at| sorted[at]) else {
                 return Ok(None);
             };
             let mut then = precisions.to_vec();
             then[layer] = precision;
-            let of = |p: Precision| self.sensitivities[layer].noise(p);
             let noise = loss.noise - scale * (of(precisions[layer]) - of(precision));
             let cost_ns = (self.chooser.cost(&then)? - now).max(0.0);
             // Noise that was predicted for one layer may be more than what was measured of all.

@@ -44,7 +44,9 @@ impl Chooser {
     ) -> Result<Self, Failure> {
         let Alternatives { graph, codes } = qcc_quantize::alternatives(calibration, allowed);
         let typed = qcc_ir::infer(&graph).map_err(Failure::Diagnostics)?;
-        let options = qcc_egraph::Options { lossy: true, ..qcc_egraph::Options::default() };
+        // Two precisions may have the same codes, and differ in what they are multiplied with.
+        let apart = codes.iter().map(|(constant, ..)| *constant).collect();
+        let options = qcc_egraph::Options { lossy: true, apart, ..qcc_egraph::Options::default() };
         let saturated = qcc_egraph::saturate(&typed, rules, &options).map_err(|e| Failure::Bug(e.to_string()))?;
         let noisy = |(constant, layer, precision): (_, usize, Precision)| {
             let noise = sensitivities[layer].noise(precision);

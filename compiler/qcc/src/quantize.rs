@@ -25,6 +25,8 @@ pub struct Options {
     pub keep_float: Vec<String>,
     /// Names of nodes that run on integers, whatever they cost.
     pub int8: Vec<String>,
+    /// Matrix products that find the range of what they multiply at run time.
+    pub dynamic: Dynamic,
     /// Steps that are left out.
     pub skip: Vec<Step>,
     /// Bits of the codes of weights, 7 or 8; `None` chooses for every layer.
@@ -63,6 +65,18 @@ impl Options {
     pub fn does(&self, step: Step) -> bool {
         !self.skip.contains(&step)
     }
+}
+
+/// Which matrix products find the range of what they multiply at run time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Dynamic {
+    /// Those where that is the fastest within the budget.
+    #[default]
+    Chosen,
+    /// Those whose nodes have these names; none but them.
+    Named(Vec<String>),
+    /// All.
+    All,
 }
 
 /// A quantized model and what was learned on the way.
@@ -170,10 +184,9 @@ pub fn quantize<A: Into<batch::Array>>(
     let budget = Budget::of(options, loss);
     let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_integer()).count() > 1);
     if budget.asked && (open || !budget.holds(loss)) {
-        let measured: Vec<bool> = allowed.iter().map(|a| a.len() > 1).collect();
-        let layers = measured.iter().filter(|m| **m).count();
+        let layers = qcc_quantize::measured(&allowed);
         (watch.stage)("measuring layers", layers * held_out.len().min(8));
-        sensitivities = qcc_quantize::sensitivities(&calibration, &measured, &expected, &samples, &runtime)?;
+        sensitivities = qcc_quantize::sensitivities(&calibration, &allowed, &expected, &samples, &runtime)?;
         (watch.stage)("choosing precisions", 0);
         let chooser = Chooser::new(&calibration, &allowed, &sensitivities, rules, options.target)?;
         let search = Search {
@@ -206,19 +219,74 @@ pub fn quantize<A: Into<batch::Array>>(
 
 /// What every layer may compute on.
 fn allowed(calibration: &Calibration, options: &Options) -> Result<Vec<Vec<Precision>>, Failure> {
-    let float = named(calibration, &options.keep_float)?;
-    let forced = named(calibration, &options.int8)?;
+    let layers = &calibration.layers;
+    let float = named(layers, &options.keep_float)?;
+    let forced = named(layers, &options.int8)?;
+    let dynamic = dynamic(layers, &options.dynamic)?;
     let integers: &[Precision] = match options.weight_bits {
         Some(7) => &[Precision::Int7],
         None if !options.target.dot4 => &[Precision::Int8, Precision::Int7],
         _ => &[Precision::Int8],
     };
-    let of = |(float, forced): (&bool, &bool)| match (float, forced) {
-        (true, _) => vec![Precision::Float],
-        (_, true) => integers.to_vec(),
-        _ => std::iter::once(Precision::Float).chain(integers.iter().copied()).collect(),
+    let chosen = options.dynamic == Dynamic::Chosen && options.weight_bits.is_none();
+    let of = |i: usize| match (float[i], forced[i], dynamic[i]) {
+        (true, ..) => vec![Precision::Float],
+        (_, true, _) => integers.to_vec(),
+        (_, _, true) => vec![Precision::Dynamic],
+        _ => {
+            let at_run_time = (chosen && layers[i].is_matrix_product()).then_some(Precision::Dynamic);
+            [Precision::Float].into_iter().chain(integers.iter().copied()).chain(at_run_time).collect()
+        }
     };
-    Ok(float.iter().zip(&forced).map(of).collect())
+    Ok((0..layers.len()).map(of).collect())
+}
+
+/// Which matrix products are asked to find ranges at run time.
+fn dynamic(layers: &[Layer], asked: &Dynamic) -> Result<Vec<bool>, Failure> {
+    let wanted = match asked {
+        Dynamic::Chosen => vec![false; layers.len()],
+        Dynamic::All => layers.iter().map(Layer::is_matrix_product).collect(),
+        Dynamic::Named(names) => named(layers, names)?,
+    };
+    match layers.iter().zip(&wanted).find(|(layer, wanted)| **wanted && !layer.is_matrix_product()) {
+        Some((layer, _)) => Err(Failure::input(format!(
+            "`{}` is a convolution; only matrix products find the range of what they multiply at run time",
+            layer.name
+        ))),
+        None => Ok(wanted),
+    }
+}
+
+/// A model whose matrix products find the range of what they multiply at run time.
+pub struct Unmeasured {
+    /// The graph with quantized values; typed sizes.
+    pub graph: Graph,
+    /// What was decided.
+    pub plan: Plan,
+}
+
+/// Quantizes matrix products of a float model without samples: those that `options.dynamic` names find ranges at run time, all
+/// else stays floats.
+///
+/// # Errors
+/// A model that is quantized already, names of nodes that do not exist, sizes that are not known.
+pub fn without_samples(
+    graph: &Graph,
+    bindings: &Bindings,
+    rules: &RuleSet,
+    options: &Options,
+) -> Result<Unmeasured, Failure> {
+    if qcc_quantize::is_quantized(graph) {
+        return Err(Failure::input("the model is quantized already and is taken as it is"));
+    }
+    let float = pipeline::canonical(&pipeline::typed(graph, bindings)?, rules)?;
+    let all = qcc_quantize::dynamic_plan(&float, &|_| true);
+    let (kept, wanted) = (named(&all.layers, &options.keep_float)?, dynamic(&all.layers, &options.dynamic)?);
+    let chosen: Vec<&str> =
+        (0..kept.len()).filter(|&i| wanted[i] && !kept[i]).map(|i| all.layers[i].name.as_str()).collect();
+    let plan = qcc_quantize::dynamic_plan(&float, &|layer| chosen.contains(&layer.name.as_str()));
+    let graph = qcc_quantize::insert(&float, &plan, &[]);
+    Ok(Unmeasured { graph, plan })
 }
 
 /// The most accurate integers of what is allowed; floats if there are none.
@@ -295,15 +363,15 @@ fn split(count: usize) -> Split {
 const CORRECTED_ON: usize = 64;
 
 /// Which layers are named.
-fn named(calibration: &Calibration, names: &[String]) -> Result<Vec<bool>, Failure> {
+fn named(layers: &[Layer], names: &[String]) -> Result<Vec<bool>, Failure> {
     for name in names {
-        if !calibration.layers.iter().any(|l| l.name == *name) {
-            let known: Vec<&str> = calibration.layers.iter().map(|l| l.name.as_str()).collect();
+        if !layers.iter().any(|l| l.name == *name) {
+            let known: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
             let message = format!("no layer is called `{name}`; there are {}", known.join(", "));
             return Err(Failure::input(message));
         }
     }
-    Ok(calibration.layers.iter().map(|l| names.contains(&l.name)).collect())
+    Ok(layers.iter().map(|l| names.contains(&l.name)).collect())
 }
 
 /// Samples must have the types that the model takes.

@@ -298,6 +298,38 @@ fn a_model_with_an_operator_of_its_own_is_quantized() {
 }
 
 #[test]
+fn products_find_their_ranges_at_run_time() {
+    let folder = Folder::new();
+    let model = folder.file("soft.onnx", soft_relu_between_products());
+    let rules = example("rules/soft_relu.rules");
+    let (samples, dynamic) = (folder.path("samples.npz"), folder.path("soft_dynamic.onnx"));
+    let values: Vec<f32> = (0..32 * 16).map(|i| ((i * 131 % 257) as f32 / 128.0 - 1.0) * 2.0).collect();
+    arrays::write_npz(Path::new(&samples), &[("x".into(), Tensor::new([32, 2, 8], values))]).expect("it is written");
+    let printed = succeeds(&["quantize", &model, "--rules", &rules, "--dynamic", "-o", &dynamic]);
+    assert!(printed.contains("quantized 2 of 2 layers, with ranges found at run time"), "{printed}");
+    let results = |model: &str, options: &[&str]| {
+        let out = folder.path("out.npz");
+        succeeds(&[&["run", model, "--batch", &samples, "--output", &out], options].concat());
+        arrays::read_npz(Path::new(&out)).expect("results can be read")[0].1.to_f64_vec()
+    };
+    let (float, integer) = (results(&model, &["--rules", &rules]), results(&dynamic, &[]));
+    let largest = float.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let distance = float.iter().zip(&integer).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+    assert!(distance > 0.0 && distance < 0.05 * largest, "{distance} of {largest}");
+
+    // What is read from a file and what is written into the graph become the same kernels.
+    for args in [&["compile", &dynamic][..], &["compile", &model, "--rules", &rules, "--dynamic"]] {
+        let chosen = succeeds(&[args, &["--emit", "chosen"]].concat());
+        assert!(chosen.matches("fused IMatMul(").count() >= 2, "{chosen}");
+        for gone in ["= MatMul(", "MatMulInteger"] {
+            assert!(!chosen.contains(gone), "{gone}\n{chosen}");
+        }
+    }
+    let verified = succeeds(&["verify", &dynamic, "--random", "2"]);
+    assert!(!verified.contains("differ"), "{verified}");
+}
+
+#[test]
 fn rules_that_do_nothing_for_models_are_listed() {
     let folder = Folder::new();
     let rules = "//! Mine.\nmodule mine\nimport onnx::*\n\n/// Used.\n@exact\nrule abs-abs in mine:\n  Abs(Abs(x)) => Abs(x)\n\n/// Not there.\n@exact\nrule exp-neg in mine:\n  Relu(Exp(x)) => Exp(x)\n\n/// Kept away.\n@exact\nrule abs-relu in mine:\n  Abs(Relu(x)) => Relu(x)\n  if rank(x) == 7 else \"it has other axes\"\n\n/// Dearer.\n@exact\nrule abs-twice in mine:\n  Relu(x: f32) => Max(x, Relu(Mul(x, 0.5)))\n  if rank(x) == 2 else \"it is no matrix\"\n";

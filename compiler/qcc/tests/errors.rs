@@ -248,6 +248,9 @@ const CASES: &[(&str, &str)] = &[
     ("calibration data of nothing", "compile @relu.onnx --calibrate @none.npz"),
     ("calibration data of another shape", "compile @relu.onnx --calibrate @other.npz"),
     ("a quantized model without a place", "quantize @relu.onnx --calibrate @samples.npz"),
+    ("a quantized model without samples", "quantize @relu.onnx -o @out.onnx"),
+    ("a range of a layer that does not exist", "compile @relu.onnx --dynamic=nowhere"),
+    ("a report of no samples", "compile @relu.onnx --dynamic --report @out.html"),
     // Commands.
     ("no command", ""),
     ("a command that does not exist", "complie @relu.onnx"),

@@ -1,7 +1,7 @@
 //! Quantization from end to end, on the example of the repository.
 
 use qcc::failure::Failure;
-use qcc::quantize::{self, Options, Quantized, Step, Watch};
+use qcc::quantize::{self, Dynamic, Options, Quantized, Step, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
@@ -331,6 +331,38 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
         // Means of two images are a fifth of a deviation and more away from those of all.
         assert!(change < 0.01 * signal, "{}: {} of the deviation", layer.name, (change / signal).sqrt());
     }
+}
+
+#[test]
+fn a_matrix_product_finds_its_range_at_run_time_as_asked() {
+    let options = Options { dynamic: Dynamic::All, skip: Step::ALL.to_vec(), ..wide() };
+    let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
+    let dynamic = |p: &&Precision| **p == Precision::Dynamic;
+    let precisions = result.plan.precisions();
+    let products = result.plan.layers.iter().filter(|l| l.is_matrix_product()).count();
+    assert_eq!(precisions.iter().filter(dynamic).count(), products);
+    assert!(products > 0 && result.loss.sqnr_db() > 20.0, "{:?}", result.loss);
+
+    let convolution = result.plan.layers.iter().find(|l| !l.is_matrix_product()).expect("there are some").name.clone();
+    let options = Options { dynamic: Dynamic::Named(vec![convolution]), ..wide() };
+    let text = message(quantized(&float(), input(first(&IMAGES, 4)), &options));
+    assert!(text.contains("is a convolution"), "{text}");
+}
+
+#[test]
+fn without_samples_only_products_are_quantized() {
+    let options = Options { dynamic: Dynamic::All, ..wide() };
+    let result = quantize::without_samples(&float(), &Bindings::default(), &RULES, &options).expect("it is quantized");
+    for (layer, precision) in result.plan.layers.iter().zip(result.plan.precisions()) {
+        let expected = if layer.is_matrix_product() { Precision::Dynamic } else { Precision::Float };
+        assert_eq!(precision, expected, "{}", layer.name);
+    }
+    let bytes = qcc_onnx::export(&typed(&result.graph)).expect("it is standard");
+    let again = typed(&qcc_onnx::import_bytes(bytes.into(), None).expect("what was written can be read"));
+    let sample = first(&IMAGES, 1);
+    let expected = qcc_ir::evaluate(&typed(&result.graph), std::slice::from_ref(&sample)).expect("it runs");
+    assert_eq!(qcc_ir::evaluate(&again, &[sample]).expect("it runs"), expected);
+    assert!(quantize::without_samples(&again.graph().clone(), &Bindings::default(), &RULES, &options).is_err());
 }
 
 #[test]

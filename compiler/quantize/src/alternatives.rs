@@ -23,14 +23,15 @@ pub struct Alternatives {
 /// Writes what is allowed for each layer into the graph. A layer must be allowed something.
 pub fn alternatives(calibration: &Calibration, allowed: &[Vec<Precision>]) -> Alternatives {
     let graph = &calibration.graph;
-    let plan = |wanted: Precision| {
+    let plans = Precision::INTEGERS.map(|wanted| {
+        // A layer that is not allowed what is wanted reads codes if it may: other operators' inputs follow from that.
         let of = |allowed: &Vec<Precision>| {
-            let integer = allowed.iter().copied().filter(|p| p.is_integer());
-            integer.max_by_key(|p| *p == wanted).unwrap_or(Precision::Float)
+            let given = allowed.iter().copied();
+            let of_codes = given.clone().find(|p| p.reads_codes());
+            given.clone().find(|p| *p == wanted).or(of_codes).unwrap_or(Precision::Float)
         };
         calibration.plan(&allowed.iter().map(of).collect::<Vec<_>>())
-    };
-    let plans = [plan(Precision::Int8), plan(Precision::Int7)];
+    });
     let layers = plans[0].layers.iter().enumerate().map(|(i, l)| (l.node, i)).collect();
     let mut builder = Builder { graph, plans, layers, writer: Writer::new(graph), codes: Vec::new() };
     for id in graph.graph().node_ids() {
@@ -45,8 +46,8 @@ pub fn alternatives(calibration: &Calibration, allowed: &[Vec<Precision>]) -> Al
 
 struct Builder<'a> {
     graph: &'a TypedGraph,
-    /// Everything on integers, with weights of 8 and of 7 bits.
-    plans: [Plan; 2],
+    /// Everything in each of [`Precision::INTEGERS`], where that is allowed.
+    plans: [Plan; Precision::INTEGERS.len()],
     layers: FxHashMap<NodeId, usize>,
     writer: Writer,
     codes: Vec<(ValueId, usize, Precision)>,
@@ -71,19 +72,12 @@ impl Builder<'_> {
             let node = self.writer.mapped(node);
             values.push(self.writer.out.add_op(node).output(0));
         }
-        for plan in &self.plans {
-            let layer = &plan.layers[at];
+        for (plan, wanted) in self.plans.iter().zip(Precision::INTEGERS) {
             let Choice::Integer(precision, integer) = &plan.choices[at] else { continue };
-            if self.codes.iter().any(|(_, layer, p)| (*layer, p) == (at, precision)) || !allowed.contains(precision) {
+            if *precision != wanted || !allowed.contains(precision) {
                 continue;
             }
-            let mut node = self.writer.mapped(node);
-            let grid = plan.input_grid(layer);
-            if let Some(grid) = grid {
-                let factors = plan.factors.get(&layer.input);
-                node.inputs[0] = Some(self.writer.codes(self.graph, layer.input, &grid, factors));
-            }
-            let (value, codes) = self.writer.layer(node, layer, integer, grid);
+            let (value, codes) = self.writer.integer(self.graph, plan, &plan.layers[at], *precision, integer);
             self.codes.push((codes, at, *precision));
             values.push(value);
         }

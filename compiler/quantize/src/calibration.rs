@@ -45,8 +45,8 @@ pub struct Calibration {
     pub biases: Vec<Vec<f32>>,
     /// Factors of the channels of values; none until [`Calibration::smooth`].
     pub factors: FxHashMap<ValueId, ChannelFactors>,
-    /// Codes of weights that are better than the nearest; none until [`Calibration::round`].
-    rounded: FxHashMap<(usize, Precision), Rounded>,
+    /// Codes of weights that are better than the nearest, by layer; none until [`Calibration::round`].
+    rounded: FxHashMap<(usize, Codes), Rounded>,
     options: Grids,
 }
 
@@ -155,12 +155,13 @@ impl Calibration {
     /// Samples that cannot be run.
     pub fn round(&mut self, judge: &Judge<'_>, samples: &[usize], loss: &mut Loss) -> Result<(), QuantizeError> {
         let Judge { precisions, data, runtime, .. } = judge;
-        let covariances = covariance::covariances(self, &integers(precisions), samples, *data, runtime)?;
-        let plans = Precision::INTEGERS.map(|p| self.plan(&vec![p; precisions.len()]));
+        let wanted: Vec<bool> = precisions.iter().map(|p| p.is_integer()).collect();
+        let covariances = covariance::covariances(self, &wanted, samples, *data, runtime)?;
+        let plans = Precision::CALIBRATED.map(|p| self.plan(&vec![p; precisions.len()]));
         let of = |(i, covariances): (usize, &Vec<Covariance>)| {
             let nearest: Vec<(&IntegerLayer, Codes)> = plans
                 .iter()
-                .zip(Precision::INTEGERS)
+                .zip(Precision::CALIBRATED)
                 .filter_map(|(plan, precision)| Some((plan.choices[i].integer()?, precision.codes()?)))
                 .collect();
             let factors = self.factors.get(&self.layers[i].input).map(|f| &*f.factors);
@@ -171,8 +172,8 @@ impl Calibration {
         let layers: Vec<usize> = (0..found.len()).filter(|&i| !covariances[i].is_empty()).collect();
         keep::kept(layers.len(), &mut |part| {
             for &at in part {
-                let of = |(rounded, precision): (&Rounded, _)| ((layers[at], precision), rounded.clone());
-                self.rounded.extend(found[layers[at]].iter().zip(Precision::INTEGERS).map(of));
+                let codes = Precision::CALIBRATED.into_iter().filter_map(Precision::codes);
+                self.rounded.extend(found[layers[at]].iter().zip(codes).map(|(r, c)| ((layers[at], c), r.clone())));
             }
             let now = judge.loss(self)?;
             // What is nearer in every layer is dropped only if the outputs say clearly that it is not.
@@ -204,23 +205,31 @@ impl Calibration {
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
         for (i, layer) in self.layers.iter().enumerate() {
             let Some(codes) = precisions[i].codes() else { continue };
-            let input = plan.input_grid(layer).map_or(1.0, |g| g.scale);
+            let grid = plan.input_grid(layer).filter(|_| precisions[i].reads_codes());
+            let input = grid.unwrap_or_else(|| self.usual_grid(layer.input)).scale;
             let mut importance = self.moments[&layer.input].mean_squares();
             let scaled = plan.factors.get(&layer.input).map(|f| {
                 importance.iter_mut().zip(&f.factors).for_each(|(i, f)| *i /= f64::from(*f) * f64::from(*f));
                 smooth::scaled_layer(layer, &f.factors)
             });
             let layer = scaled.as_ref().unwrap_or(layer);
-            let rounded = self.rounded.get(&(i, precisions[i]));
+            let rounded = self.rounded.get(&(i, codes));
             let integer = weights::quantize(layer, &self.biases[i], &importance, input, codes, rounded);
             plan.choices[i] = Choice::Integer(precisions[i], integer);
         }
         plan
     }
+
+    /// The grid that covers what a value usually is: what is found at run time lies about it.
+    fn usual_grid(&self, value: ValueId) -> Grid {
+        let (low, high) = self.moments[&value].mean_extremes();
+        Grid::covering(low, high, Codes::U8, GridKind::Asymmetric)
+    }
 }
 
+/// Which layers read codes of a grid that is chosen here.
 fn integers(precisions: &[Precision]) -> Vec<bool> {
-    precisions.iter().map(|p| p.is_integer()).collect()
+    precisions.iter().map(|p| p.reads_codes()).collect()
 }
 
 /// At most `most` of `count` indices, evenly spread.

@@ -2,7 +2,7 @@
 //! edge that carries codes. The rules make integer kernels of it; other runtimes read it as the standard defines it.
 
 use crate::plan::{Choice, IntegerLayer, Plan};
-use crate::{ChannelFactors, Grid, Layer};
+use crate::{ChannelFactors, Grid, Layer, Precision};
 use qcc_ir::{Graph, Node, NodeId, OpNode, TypedGraph, ValueId};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::{DType, Tensor, TensorType};
@@ -31,16 +31,11 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
     let mut local = Vec::new();
     for &i in layers {
         let layer = &plan.layers[i];
-        let (Node::Op(node), Choice::Integer(_, integer)) = (graph.graph().node(layer.node), &plan.choices[i]) else {
-            continue;
-        };
-        let mut node = writer.mapped(node);
-        if let Some(grid) = plan.input_grid(layer) {
-            node.inputs[0] = Some(writer.codes(graph, layer.input, &grid, plan.factors.get(&layer.input)));
-        }
-        local.push(writer.layer(node, layer, integer, plan.input_grid(layer)).0);
+        let Choice::Integer(precision, integer) = &plan.choices[i] else { continue };
+        local.push(writer.integer(graph, plan, layer, *precision, integer).0);
     }
     writer.pairs.clear();
+    writer.dynamic.clear();
     writer.write(graph, plan);
     let whole = layers.iter().map(|&i| writer.map[&plan.layers[i].output]);
     for (i, ((f, l), w)) in float.into_iter().zip(local).zip(whole).enumerate() {
@@ -56,6 +51,8 @@ pub(crate) struct Writer {
     pub(crate) map: FxHashMap<ValueId, ValueId>,
     /// Values behind a pair of quantization and its inverse.
     pairs: FxHashMap<ValueId, ValueId>,
+    /// Codes, scale and zero-point of values whose range is found at run time.
+    dynamic: FxHashMap<ValueId, [ValueId; 3]>,
 }
 
 impl Writer {
@@ -68,7 +65,7 @@ impl Writer {
         for &id in g.inputs() {
             map.insert(id.output(0), out.add_input(g.input(id).clone()));
         }
-        Self { out, map, pairs: FxHashMap::default() }
+        Self { out, map, pairs: FxHashMap::default(), dynamic: FxHashMap::default() }
     }
 
     /// Copies a node as it is.
@@ -116,6 +113,13 @@ impl Writer {
                 self.copy(graph, id);
                 continue;
             };
+            if let Some(&i) = layers.get(&id)
+                && let Choice::Integer(precision, integer) = &plan.choices[i]
+            {
+                let value = self.integer(graph, plan, &plan.layers[i], *precision, integer).0;
+                self.map.insert(id.output(0), value);
+                continue;
+            }
             let mut node = node.clone();
             for (i, slot) in node.inputs.iter_mut().enumerate() {
                 if let Some(v) = slot {
@@ -126,13 +130,7 @@ impl Writer {
                     };
                 }
             }
-            let layer = layers.get(&id).map(|&i| (&plan.layers[i], &plan.choices[i]));
-            let new = match layer {
-                Some((layer, Choice::Integer(_, integer))) => {
-                    self.layer(node, layer, integer, plan.input_grid(layer)).0.node
-                }
-                _ => self.out.add_op(node),
-            };
+            let new = self.out.add_op(node);
             self.copied(graph, id, new);
         }
     }
@@ -151,17 +149,78 @@ impl Writer {
         let scale = self.out.add_const(grid.scale_tensor());
         let zero = self.out.add_const(grid.zero_tensor());
         let inputs = |x| vec![Some(x), Some(scale), Some(zero)];
-        let mut x = self.map[&value];
-        if let Some(ChannelFactors { axis, factors }) = factors {
-            let rank = graph.ty(value).rank();
-            let shape = (*axis..rank).map(|a| if a == *axis { factors.len() } else { 1 });
-            let inverse = self.out.add_const(Tensor::new(shape, factors.iter().map(|f| 1.0 / f).collect()));
-            x = self.op("Mul", Attrs::new(), vec![Some(x), Some(inverse)], String::new());
-        }
+        let x = self.divided(graph, value, factors);
         let q = self.op("QuantizeLinear", Attrs::new(), inputs(x), String::new());
         let pair = self.op("DequantizeLinear", Attrs::new(), inputs(q), String::new());
         self.pairs.insert(value, pair);
         pair
+    }
+
+    /// A value with its channels divided by factors, if there are any.
+    fn divided(&mut self, graph: &TypedGraph, value: ValueId, factors: Option<&ChannelFactors>) -> ValueId {
+        let x = self.map[&value];
+        let Some(ChannelFactors { axis, factors }) = factors else { return x };
+        let rank = graph.ty(value).rank();
+        let shape = (*axis..rank).map(|a| if a == *axis { factors.len() } else { 1 });
+        let inverse = self.out.add_const(Tensor::new(shape, factors.iter().map(|f| 1.0 / f).collect()));
+        self.op("Mul", Attrs::new(), vec![Some(x), Some(inverse)], String::new())
+    }
+
+    /// A layer of a plan that computes on integers, and the constant that holds the codes of its weights.
+    pub(crate) fn integer(
+        &mut self,
+        graph: &TypedGraph,
+        plan: &Plan,
+        layer: &Layer,
+        precision: Precision,
+        integer: &IntegerLayer,
+    ) -> (ValueId, ValueId) {
+        let factors = plan.factors.get(&layer.input);
+        if precision == Precision::Dynamic {
+            return self.dynamic_layer(graph, layer, integer, factors);
+        }
+        let Node::Op(node) = graph.graph().node(layer.node) else { unreachable!("a layer is an operator") };
+        let mut node = self.mapped(node);
+        let grid = plan.input_grid(layer);
+        if let Some(grid) = &grid {
+            node.inputs[0] = Some(self.codes(graph, layer.input, grid, factors));
+        }
+        self.layer(node, layer, integer, grid)
+    }
+
+    /// A matrix product on codes whose grid is found at run time, as dynamic quantization is written in the standard:
+    /// `Cast(MatMulInteger(q, w, z)) * (s * scales) + bias`.
+    fn dynamic_layer(
+        &mut self,
+        graph: &TypedGraph,
+        layer: &Layer,
+        integer: &IntegerLayer,
+        factors: Option<&ChannelFactors>,
+    ) -> (ValueId, ValueId) {
+        let [codes, scale, zero] = match self.dynamic.get(&layer.input) {
+            Some(known) => *known,
+            None => {
+                let x = self.divided(graph, layer.input, factors);
+                let found = self.ops("DynamicQuantizeLinear", Attrs::new(), vec![Some(x)], 3);
+                let found = [0, 1, 2].map(|i| found.output(i));
+                self.dynamic.insert(layer.input, found);
+                found
+            }
+        };
+        let both = |a, b| vec![Some(a), Some(b)];
+        let weights = self.out.add_const(columns(layer, integer));
+        let product = vec![Some(codes), Some(weights), Some(zero)];
+        let product = self.op("MatMulInteger", Attrs::new(), product, layer.name.clone());
+        let to = Attrs::new().with("to", AttrValue::Type(DType::F32));
+        let product = self.op("Cast", to, vec![Some(product)], String::new());
+        let scales = self.out.add_const(Tensor::new([layer.outputs()], integer.scales.clone()));
+        let scale = self.op("Mul", Attrs::new(), both(scale, scales), String::new());
+        let mut value = self.op("Mul", Attrs::new(), both(product, scale), String::new());
+        if !integer.bias.is_empty() {
+            let bias = self.out.add_const(Tensor::new([layer.outputs()], integer.bias.clone()));
+            value = self.op("Add", Attrs::new(), both(value, bias), String::new());
+        }
+        (value, weights)
     }
 
     pub(crate) fn op(&mut self, op: &str, attrs: Attrs, inputs: Vec<Option<ValueId>>, name: String) -> ValueId {
@@ -169,8 +228,14 @@ impl Writer {
         self.out.add_op(OpNode { name, op, attrs, inputs, outputs: 1, regions: Vec::new() }).output(0)
     }
 
+    /// An operator with several outputs.
+    fn ops(&mut self, op: &str, attrs: Attrs, inputs: Vec<Option<ValueId>>, outputs: usize) -> NodeId {
+        let op = qcc_ops::find(op).expect("the operator is in the registry");
+        self.out.add_op(OpNode { name: String::new(), op, attrs, inputs, outputs, regions: Vec::new() })
+    }
+
     /// A layer that computes on codes of a grid, and the constant that holds the codes of its weights.
-    pub(crate) fn layer(
+    fn layer(
         &mut self,
         mut node: OpNode,
         layer: &Layer,
@@ -210,6 +275,17 @@ impl Writer {
         node.inputs.push(Some(bias));
         (self.out.add_op(node).output(0), weights)
     }
+}
+
+/// The codes of a matrix product's weights, a column for each output.
+fn columns(layer: &Layer, integer: &IntegerLayer) -> Tensor {
+    let codes = &integer.codes;
+    if layer.output_axis == 1 {
+        return codes.clone();
+    }
+    let (outputs, terms) = (codes.shape()[0], codes.shape()[1]);
+    let given = codes.slice::<i8>();
+    Tensor::new([terms, outputs], (0..outputs * terms).map(|i| given[i % outputs * terms + i / outputs]).collect())
 }
 
 /// Whether a graph has quantized values already.

@@ -98,6 +98,11 @@ impl Layer {
         graph.ty(self.output).elements() as u64 * (self.weights.elements() / self.outputs()) as u64
     }
 
+    /// Whether it is a product of matrices.
+    pub fn is_matrix_product(&self) -> bool {
+        self.op != "Conv"
+    }
+
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.weights.shape()[self.output_axis]

@@ -32,6 +32,7 @@ mod range;
 mod rounding;
 mod sensitivity;
 mod smooth;
+mod unmeasured;
 mod weights;
 
 pub use alternatives::{Alternatives, alternatives};
@@ -51,5 +52,6 @@ pub use moments::{Channel, Moments};
 pub use plan::{Choice, Chosen, IntegerLayer, Plan};
 pub use precision::Precision;
 pub use range::{Method, range};
-pub use sensitivity::{Sensitivity, sensitivities};
+pub use sensitivity::{Sensitivity, measured, sensitivities};
 pub use smooth::ChannelFactors;
+pub use unmeasured::dynamic_plan;

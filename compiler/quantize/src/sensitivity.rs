@@ -3,7 +3,8 @@
 //! Noise of the size that a layer's rounding is expected to leave is added to the layer's outputs in the float model, one layer
 //! at a time, and the distance of the model's outputs is measured. One graph does for all layers: every noise has a switch
 //! among the graph's inputs. Noises of independent roundings add up, so the sum over layers predicts the noise of a plan;
-//! whether it holds is measured.
+//! whether it holds is measured. What a range found at run time leaves is measured itself: the difference of the layer computed
+//! so from the float layer is added.
 
 use crate::insert::Writer;
 use crate::lanes::{self, Runtime, Samples};
@@ -22,6 +23,8 @@ pub struct Sensitivity {
     pub int8: f64,
     /// With weights of 7 bits.
     pub int7: f64,
+    /// With ranges found at run time.
+    pub dynamic: f64,
 }
 
 impl Sensitivity {
@@ -31,6 +34,7 @@ impl Sensitivity {
             Precision::Float => 0.0,
             Precision::Int8 => self.int8,
             Precision::Int7 => self.int7,
+            Precision::Dynamic => self.dynamic,
         }
     }
 }
@@ -38,44 +42,85 @@ impl Sensitivity {
 /// Samples that noise is measured on: the mean over many elements settles soon.
 const SAMPLES: usize = 8;
 
-/// Measures every layer that `measured` names; the others have no noise.
+/// Measures every layer that may be something else than a float layer; the others have no noise.
 ///
 /// # Errors
 /// Samples that cannot be run.
 pub fn sensitivities(
     calibration: &Calibration,
-    measured: &[bool],
+    allowed: &[Vec<Precision>],
     expected: &Expected,
     data: &dyn Samples,
     runtime: &Runtime<'_>,
 ) -> Result<Vec<Sensitivity>, QuantizeError> {
-    let all = |precision: Precision| calibration.plan(&vec![precision; measured.len()]);
-    let (int8, int7) = (all(Precision::Int8), all(Precision::Int7));
-    let layers: Vec<usize> = (0..measured.len()).filter(|&i| measured[i]).collect();
-    let mut out = vec![Sensitivity { int8: 0.0, int7: 0.0 }; measured.len()];
-    if layers.is_empty() {
+    let where_allowed = |precision: Precision, may: &dyn Fn(&[Precision]) -> bool| {
+        let of = |allowed: &Vec<Precision>| if may(allowed) { precision } else { Precision::Float };
+        calibration.plan(&allowed.iter().map(of).collect::<Vec<_>>())
+    };
+    let int8 = where_allowed(Precision::Int8, &reads_codes);
+    let int7 = where_allowed(Precision::Int7, &reads_codes);
+    let dynamic = where_allowed(Precision::Dynamic, &finds_range);
+    let switches = switches(allowed);
+    let mut out = vec![Sensitivity { int8: 0.0, int7: 0.0, dynamic: 0.0 }; allowed.len()];
+    if switches.is_empty() {
         return Ok(out);
     }
-    let sessions = (runtime.compile)(&with_noise(&calibration.graph, &int8, &layers))?;
-    let switched = Switched { data, samples: expected.samples(SAMPLES), layers: layers.len() };
+    let sessions = (runtime.compile)(&with_noise(&calibration.graph, &int8, &dynamic, &switches))?;
+    let switched = Switched { data, samples: expected.samples(SAMPLES), switches: switches.len() };
     let runs: Vec<usize> = (0..switched.count()).collect();
-    let start = || vec![Vec::<(f64, f64)>::new(); layers.len()];
+    let start = || vec![Vec::<(f64, f64)>::new(); switches.len()];
     let lanes = lanes::fold(&sessions, &switched, &runs, runtime.progress, start, |all, run, outputs| {
-        let (layer, sample) = switched.of(run);
-        expected.add(sample, outputs, &mut all[layer]);
+        let (switch, sample) = switched.of(run);
+        expected.add(sample, outputs, &mut all[switch]);
         Ok(())
     })?;
-    for (at, &layer) in layers.iter().enumerate() {
+    for (at, &(layer, added)) in switches.iter().enumerate() {
         let mut total: Vec<(f64, f64)> = Vec::new();
         for lane in &lanes {
             total.resize(total.len().max(lane[at].len()), (0.0, 0.0));
             total.iter_mut().zip(&lane[at]).for_each(|(t, p)| *t = (t.0 + p.0, t.1 + p.1));
         }
         let noise = noise_of(&total);
-        let (eight, seven) = (power(&int8, layer), power(&int7, layer));
-        out[layer] = Sensitivity { int8: noise, int7: if eight > 0.0 { noise * seven / eight } else { noise } };
+        match added {
+            Added::Rounding => {
+                let (eight, seven) = (power(&int8, layer), power(&int7, layer));
+                out[layer].int8 = noise;
+                out[layer].int7 = if eight > 0.0 { noise * seven / eight } else { noise };
+            }
+            Added::Difference => out[layer].dynamic = noise,
+        }
     }
     Ok(out)
+}
+
+fn reads_codes(allowed: &[Precision]) -> bool {
+    allowed.iter().any(|p| p.reads_codes())
+}
+
+fn finds_range(allowed: &[Precision]) -> bool {
+    allowed.contains(&Precision::Dynamic)
+}
+
+/// How many measurements of each sample there are.
+pub fn measured(allowed: &[Vec<Precision>]) -> usize {
+    switches(allowed).len()
+}
+
+/// What is measured: layers, and what is added to them.
+fn switches(allowed: &[Vec<Precision>]) -> Vec<(usize, Added)> {
+    let open = || allowed.iter().enumerate().filter(|(_, allowed)| allowed.len() > 1);
+    let rounding = open().filter(|(_, a)| reads_codes(a)).map(|(i, _)| (i, Added::Rounding));
+    let differences = open().filter(|(_, a)| finds_range(a)).map(|(i, _)| (i, Added::Difference));
+    rounding.chain(differences).collect()
+}
+
+/// What a switch adds to a layer's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Added {
+    /// Noise of the size that rounding is expected to leave.
+    Rounding,
+    /// What the layer is off by if it finds its range at run time.
+    Difference,
 }
 
 /// Expected noise of a layer's outputs.
@@ -86,15 +131,15 @@ fn power(plan: &Plan, layer: usize) -> f64 {
     }
 }
 
-/// Samples with one switch on: every sample for the first layer, then for the second, and so on.
+/// Samples with one switch on: every sample for the first, then for the second, and so on.
 struct Switched<'a> {
     data: &'a dyn Samples,
     samples: Vec<usize>,
-    layers: usize,
+    switches: usize,
 }
 
 impl Switched<'_> {
-    /// Position of the layer, and the sample.
+    /// The switch, and the sample.
     fn of(&self, run: usize) -> (usize, usize) {
         (run / self.samples.len(), self.samples[run % self.samples.len()])
     }
@@ -102,33 +147,45 @@ impl Switched<'_> {
 
 impl Samples for Switched<'_> {
     fn count(&self) -> usize {
-        self.samples.len() * self.layers
+        self.samples.len() * self.switches
     }
 
     fn inputs(&self, run: usize) -> Result<Vec<Tensor>, QuantizeError> {
-        let (layer, sample) = self.of(run);
+        let (on, sample) = self.of(run);
         let mut inputs = self.data.inputs(sample)?;
-        inputs.extend((0..self.layers).map(|i| Tensor::scalar(f32::from(u8::from(i == layer)))));
+        inputs.extend((0..self.switches).map(|i| Tensor::scalar(f32::from(u8::from(i == on)))));
         Ok(inputs)
     }
 }
 
-/// The graph with the noise of layers added to their outputs, each times a scalar input.
-fn with_noise(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph {
+/// The graph with what each switch adds to the output of its layer, times a scalar input.
+fn with_noise(graph: &TypedGraph, int8: &Plan, dynamic: &Plan, switches: &[(usize, Added)]) -> Graph {
     let mut writer = Writer::new(graph);
-    let switch =
-        |i: &usize| InputNode { name: format!("noise of layer {i}"), dtype: DType::F32, dims: Some(Vec::new()) };
-    let switches: Vec<ValueId> = layers.iter().map(|i| writer.out.add_input(switch(i))).collect();
-    let noisy: FxHashMap<NodeId, usize> = layers.iter().enumerate().map(|(at, &i)| (plan.layers[i].node, at)).collect();
+    let input = |i: usize| InputNode { name: format!("switch {i}"), dtype: DType::F32, dims: Some(Vec::new()) };
+    let inputs: Vec<ValueId> = (0..switches.len()).map(|i| writer.out.add_input(input(i))).collect();
+    let mut noisy: FxHashMap<NodeId, Vec<usize>> = FxHashMap::default();
+    for (at, (layer, _)) in switches.iter().enumerate() {
+        noisy.entry(int8.layers[*layer].node).or_default().push(at);
+    }
+    let both = |a, b| vec![Some(a), Some(b)];
     for id in graph.graph().node_ids() {
         writer.copy(graph, id);
-        if let Some(&at) = noisy.get(&id) {
-            let value = writer.map[&id.output(0)];
-            let noise = writer.out.add_const(noise(graph, plan, layers[at]));
-            let both = |a, b| vec![Some(a), Some(b)];
-            let switched = writer.op("Mul", Attrs::new(), both(noise, switches[at]), String::new());
-            let sum = writer.op("Add", Attrs::new(), both(value, switched), String::new());
-            writer.map.insert(id.output(0), sum);
+        let value = id.output(0);
+        let exact = writer.map.get(&value).copied();
+        for &at in noisy.get(&id).into_iter().flatten() {
+            let Some(exact) = exact else { continue };
+            let (layer, added) = switches[at];
+            let noise = match (added, &dynamic.choices[layer]) {
+                (Added::Difference, Choice::Integer(precision, integer)) => {
+                    let layer = &dynamic.layers[layer];
+                    let other = writer.integer(graph, dynamic, layer, *precision, integer).0;
+                    writer.op("Sub", Attrs::new(), both(other, exact), String::new())
+                }
+                _ => writer.out.add_const(noise(graph, int8, layer)),
+            };
+            let switched = writer.op("Mul", Attrs::new(), both(noise, inputs[at]), String::new());
+            let sum = writer.op("Add", Attrs::new(), both(writer.map[&value], switched), String::new());
+            writer.map.insert(value, sum);
         }
     }
     for (name, value) in graph.graph().outputs() {

@@ -2,7 +2,7 @@
 
 use super::progress;
 use qcc::failure::Failure;
-use qcc::quantize::{self, Options, Quantized, Step, Watch};
+use qcc::quantize::{self, Dynamic, Options, Quantized, Step, Unmeasured, Watch};
 use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
@@ -25,6 +25,10 @@ pub struct Calibrate {
     /// Run a layer on integers, whatever it costs
     #[arg(long, value_name = "NODE")]
     int8: Vec<String>,
+    /// Find the range of what a matrix product multiplies at run time, by the name of its node, or of all of them. This needs
+    /// no samples; without any, all else stays floats
+    #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    dynamic: Vec<String>,
     /// Bits of the codes of weights; by default 7 where they are faster, which is on CPUs without dot products of bytes, and
     /// accurate enough
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(7..=8))]
@@ -113,6 +117,11 @@ impl Calibrate {
             grids: Grids { method, kind, ..Grids::default() },
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
+            dynamic: match &self.dynamic[..] {
+                [] => Dynamic::Chosen,
+                names if names.iter().any(String::is_empty) => Dynamic::All,
+                names => Dynamic::Named(names.to_vec()),
+            },
             skip: if self.effort < 2 { Step::ALL.to_vec() } else { self.skip.iter().map(step).collect() },
             weight_bits: self.weight_bits,
             target,
@@ -120,6 +129,23 @@ impl Calibrate {
             min_sqnr_db: self.min_sqnr,
             min_agreement: self.min_agreement.or(self.max_drop.map(|drop| 100.0 - drop)).map(|percent| percent / 100.0),
         }
+    }
+
+    /// Whether what is asked for needs no samples.
+    pub fn is_dynamic(&self) -> bool {
+        !self.dynamic.is_empty()
+    }
+
+    /// Quantizes matrix products of a graph without samples.
+    ///
+    /// # Errors
+    /// As [`quantize::without_samples`]; options that need samples.
+    pub fn without_samples(&self, graph: &Graph, bindings: &Bindings, rules: &RuleSet) -> Result<Unmeasured, Failure> {
+        let needs = [("--int8", !self.int8.is_empty()), ("--report", self.report.is_some())];
+        if let Some((option, _)) = needs.iter().find(|(_, given)| *given) {
+            return Err(Failure::input(format!("{option} needs samples; give them with --calibrate DATA.npz")));
+        }
+        quantize::without_samples(graph, bindings, rules, &self.options(Target::host()))
     }
 
     /// Quantizes a graph with the samples of a file.
@@ -162,8 +188,12 @@ pub fn print(quantized: &Quantized) {
         0 => String::new(),
         n => format!(", {n} of them with weights of 7 bits"),
     };
+    let at_run_time = match of(Precision::Dynamic) {
+        0 => String::new(),
+        n => format!(", {n} with ranges found at run time"),
+    };
     println!(
-        "quantized {} of {} layers{seven}, {:.1} % of their multiply-accumulates, {} grids of values",
+        "quantized {} of {} layers{seven}{at_run_time}, {:.1} % of their multiply-accumulates, {} grids of values",
         plan.layers.len() - of(Precision::Float),
         plan.layers.len(),
         100.0 * quantized.integer_share(),
@@ -202,6 +232,16 @@ pub fn print(quantized: &Quantized) {
         );
     }
     println!();
+}
+
+/// Prints what was decided without samples.
+pub fn print_unmeasured(unmeasured: &Unmeasured) {
+    let precisions = unmeasured.plan.precisions();
+    let dynamic = precisions.iter().filter(|p| **p == Precision::Dynamic).count();
+    println!(
+        "quantized {dynamic} of {} layers, with ranges found at run time; the others stay floats\n",
+        precisions.len()
+    );
 }
 
 /// Prints the error of every layer, and names the first whose values have less signal over noise than `diverged_db`.

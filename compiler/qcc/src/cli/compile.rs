@@ -118,11 +118,18 @@ impl Compile {
             }
             None => None,
         };
+        let unmeasured = match &self.calibrate {
+            None if self.options.is_dynamic() => {
+                Some(self.options.without_samples(&graph, &self.sizes.bindings(), &rules)?)
+            }
+            _ => None,
+        };
         let bar = progress::steps();
         let (bindings, target) = (self.sizes.bindings(), self.target.into());
         // A quantized graph is typed: its sizes are those of the samples.
-        let (graph, bindings) = match &quantized {
-            Some(quantized) => (&quantized.graph, Bindings::default()),
+        let written = quantized.as_ref().map(|q| &q.graph).or(unmeasured.as_ref().map(|u| &u.graph));
+        let (graph, bindings) = match written {
+            Some(written) => (written, Bindings::default()),
             None => (&graph, bindings),
         };
         let compiled = pipeline::compile(graph, &bindings, &rules, target, &mut |step| bar.set_message(step))?;
@@ -130,6 +137,7 @@ impl Compile {
         if self.emit.is_empty() {
             println!("{name}\n");
             quantized.iter().for_each(calibrate::print);
+            unmeasured.iter().for_each(calibrate::print_unmeasured);
             report(&compiled, &rules)?;
             if self.model.is_none() {
                 report_accuracy(&compiled, &rules)?;

@@ -9,16 +9,17 @@ use std::path::PathBuf;
 
 /// Quantize a float model and write it as an ONNX file with QuantizeLinear and DequantizeLinear, which other runtimes read
 ///
-/// Example:
+/// Examples:
 ///   qcc quantize model.onnx --calibrate samples.npz -o model_int8.onnx
+///   qcc quantize model.onnx --dynamic -o model_dynamic.onnx
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Quantize {
     /// The model, an .onnx file
     model: PathBuf,
     /// Samples: one array per model input, samples along axis 0
-    #[arg(long, value_name = "DATA.npz")]
-    calibrate: PathBuf,
+    #[arg(long, value_name = "DATA.npz", required_unless_present = "dynamic")]
+    calibrate: Option<PathBuf>,
     /// Where the quantized model goes
     #[arg(short, long, value_name = "OUT.onnx")]
     output: PathBuf,
@@ -35,11 +36,21 @@ impl Quantize {
     pub fn execute(&self) -> Result<(), Failure> {
         let (rules, _) = standard_rules::compile(&self.rules.selection())?;
         let graph = pipeline::import_with(&self.model, &rules.defs)?;
-        let quantized =
-            self.options.quantize(&graph, &self.sizes.bindings(), &rules, &self.calibrate, Target::host())?;
+        let bindings = self.sizes.bindings();
         println!("{}\n", self.model.display());
-        calibrate::print(&quantized);
-        let typed = pipeline::typed(&quantized.graph, &qcc_ir::Bindings::default())?;
+        let graph = match &self.calibrate {
+            Some(samples) => {
+                let quantized = self.options.quantize(&graph, &bindings, &rules, samples, Target::host())?;
+                calibrate::print(&quantized);
+                quantized.graph
+            }
+            None => {
+                let unmeasured = self.options.without_samples(&graph, &bindings, &rules)?;
+                calibrate::print_unmeasured(&unmeasured);
+                unmeasured.graph
+            }
+        };
+        let typed = pipeline::typed(&graph, &qcc_ir::Bindings::default())?;
         let bytes = qcc_onnx::export(&typed).map_err(Failure::Diagnostics)?;
         std::fs::write(&self.output, bytes)
             .map_err(|e| Failure::input(format!("cannot write `{}`: {e}", self.output.display())))?;

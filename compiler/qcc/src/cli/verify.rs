@@ -59,7 +59,14 @@ impl Verify {
         if let Some(calibration) = &self.calibrate {
             return self.against_float(&graph, &rules, calibration);
         }
-        let compiled = pipeline::compile(&graph, &self.sizes.bindings(), &rules, Target::host(), &mut |_| ())?;
+        let (graph, bindings) = match self.options.is_dynamic() {
+            true => {
+                let unmeasured = self.options.without_samples(&graph, &self.sizes.bindings(), &rules)?;
+                (unmeasured.graph, Bindings::default())
+            }
+            false => (graph, self.sizes.bindings()),
+        };
+        let compiled = pipeline::compile(&graph, &bindings, &rules, Target::host(), &mut |_| ())?;
         let types: Vec<TensorType> = compiled.program.inputs.iter().map(|port| port.ty.clone()).collect();
         let samples = match &self.data {
             Some(path) => given(&graph, path)?,
