@@ -97,15 +97,14 @@ enum Given {
 
 impl Given {
     fn of(program: &Program, (buffer, ty): &(BufferId, TensorType), resolve: Resolve<'_>) -> Self {
-        let place = resolve(*buffer);
-        let shared = match program.buffers[buffer.0 as usize].place {
-            // A session may have a copy of constants that lie badly in memory.
-            program::Place::Constant(at) if program.constants[at..].as_ptr() == place.0 => {
+        // The program holds them, whether a session has a copy of constants that lie badly in memory or not.
+        let constant = match program.buffers[buffer.0 as usize].place {
+            program::Place::Constant(at) => {
                 Tensor::from_bytes(ty.clone(), program.constants.slice(at..at + ty.bytes())).ok()
             }
             _ => None,
         };
-        shared.map_or_else(|| Given::Computed(place, ty.clone()), Given::Constant)
+        constant.map_or_else(|| Given::Computed(resolve(*buffer), ty.clone()), Given::Constant)
     }
 
     fn tensor(&self) -> Tensor {
