@@ -103,7 +103,7 @@ fn extremes_of(b: &mut KernelBuilder, from: Addr, count: usize) -> [Value; 2] {
     }
     // What is not loaded of a register is zero, and zero has a part in the range anyway.
     for bytes in [16, 8, 4] {
-        if 4 * (rest % lanes) & bytes != 0 {
+        if (4 * (rest % lanes)) & bytes != 0 {
             let v = b.load(Lane::F32, bytes, from.plus(at as i64));
             one(b, &mut found, 0, v);
             at += bytes;
