@@ -9,8 +9,6 @@ mod node;
 mod work;
 
 pub use machine::Machine;
-pub use model::{
-    CostModel, FloatProduct, Operand, extremes, filled, is_core, is_view, moved, quantized, reference,
-};
+pub use model::{CostModel, FloatProduct, Operand, extremes, filled, is_core, is_view, moved, quantized, reference};
 pub use node::NodeWork;
 pub use work::{Unit, Work};
