@@ -74,40 +74,32 @@ fn graph(inputs: &[&str], constants: &str, call: &str) -> String {
     format!("graph \"case\" {{\n{inputs}{constants}  %y = {call}\n  output \"y\" = %y\n}}\n")
 }
 
-/// A convolution without a border, as the rules leave it: its sums are requantized.
-fn integer_convolution([h, w, c]: [usize; 3], shape: [usize; 4], stride: usize, group: usize, weights: &str) -> String {
+/// A convolution without a border, as the rules leave it.
+fn integer_convolution(size: [usize; 3], shape: [usize; 4], stride: usize, group: usize, weights: &str) -> String {
     let (filters, kernel) = (shape[0], shape[2]);
+    let attrs = format!(
+        r#"auto_pad: "NOTSET", dilations: [1, 1], group: {group}, kernel_shape: [{kernel}, {kernel}], layout: "NHWC", pads: [0, 0, 0, 0], strides: [{stride}, {stride}]"#
+    );
+    requantized("IConv", size, weights, filters, &attrs)
+}
+
+/// A convolution in tiles, without a border.
+fn tiled_convolution(size: [usize; 3], filters: usize) -> String {
+    // What windows of nine equal taps are transformed to.
+    const SIDES: [i64; 4] = [2, 3, 1, 2];
+    let tile = |code: i64| SIDES.iter().flat_map(move |a| SIDES.map(|b| code * a * b));
+    let taps = constant("i16", &[filters, size[2], 4, 4], codes(filters * size[2]).flat_map(tile));
+    requantized("IWinograd", size, &taps, filters, r#"layout: "NHWC", pads: [0, 0, 0, 0]"#)
+}
+
+/// A core of codes whose sums are requantized.
+fn requantized(core: &str, [h, w, c]: [usize; 3], weights: &str, filters: usize, attrs: &str) -> String {
     format!(
         r#"graph "case" {{
   %x = input : u8[1,{h},{w},{c}]
   %w = {weights}
   %z = const u8[] 7
-  %y = fused IConv(%x, %w, %z) {{auto_pad: "NOTSET", dilations: [1, 1], group: {group}, kernel_shape: [{kernel}, {kernel}], layout: "NHWC", pads: [0, 0, 0, 0], strides: [{stride}, {stride}]}} with ()
-    region "" {{
-      %acc = input : i32[...]
-      %s = rand f32[{filters}] seed=6
-      %o = const u8[] 11
-      %r = Requantize(%acc, %s, %o) {{axis: 3, dtype: u8}}
-      output "y" = %r
-    }}
-  output "y" = %y
-}}
-"#
-    )
-}
-
-/// A convolution in tiles, without a border.
-fn tiled_convolution([h, w, c]: [usize; 3], filters: usize) -> String {
-    // What windows of nine equal taps are transformed to.
-    const SIDES: [i64; 4] = [2, 3, 1, 2];
-    let tile = |code: i64| SIDES.iter().flat_map(move |a| SIDES.map(|b| code * a * b));
-    let taps = constant("i16", &[filters, c, 4, 4], codes(filters * c).flat_map(tile));
-    format!(
-        r#"graph "case" {{
-  %x = input : u8[1,{h},{w},{c}]
-  %u = {taps}
-  %z = const u8[] 7
-  %y = fused IWinograd(%x, %u, %z) {{layout: "NHWC", pads: [0, 0, 0, 0]}} with ()
+  %y = fused {core}(%x, %w, %z) {{{attrs}}} with ()
     region "" {{
       %acc = input : i32[...]
       %s = rand f32[{filters}] seed=6
