@@ -82,8 +82,11 @@ pub fn is_view(op: Op) -> bool {
 }
 
 /// Operators that move elements, each with a kernel.
-fn is_move(op: Op) -> bool {
-    matches!(op.name, "Transpose" | "Slice" | "Concat" | "Pad" | "Expand")
+fn is_move(op: Op, attrs: &Attrs) -> bool {
+    match op.name {
+        "Pad" => attrs.str("mode") == Some("constant"),
+        name => matches!(name, "Transpose" | "Slice" | "Concat" | "Expand"),
+    }
 }
 
 /// A reduction of floats over their last axis.
@@ -148,7 +151,12 @@ impl CostModel {
             let count = outputs[0].elements();
             return extremes(count) + launch + quantized(count);
         }
-        if is_move(op) || op.name == "Resize" && attrs.str("mode") == Some("nearest") {
+        if let "LstmSteps" | "LSTM" | "GRU" | "RNN" = op.name {
+            let macs = (op.macs)(&types(inputs), outputs, attrs) as f64;
+            let work = recurrent(macs, elements(&outputs[0]), op.name == "LstmSteps");
+            return launch + work + Work::of(Unit::Byte, moved);
+        }
+        if is_move(op, attrs) || op.name == "Resize" && attrs.str("mode") == Some("nearest") {
             return launch + Work::of(Unit::Move, moved);
         }
         if op.elementwise
@@ -365,6 +373,13 @@ pub fn moved(bytes: usize) -> Work {
 /// Bytes that a step of its own fills.
 pub fn filled(bytes: usize) -> Work {
     Work::of(Unit::Launch, 1.0) + Work::of(Unit::Fill, bytes as f64)
+}
+
+/// Steps of a recurrent layer with so many outputs of units, each of five functions. Every weight is read for every step;
+/// a reference evaluation has it as a double.
+fn recurrent(macs: f64, units: f64, kernel: bool) -> Work {
+    let (product, function) = if kernel { (2.5, Unit::Transcendental) } else { (19.0, Unit::Reference) };
+    Work::of(Unit::Float, product * macs) + Work::of(function, 5.0 * units)
 }
 
 /// The smallest and the largest of so many floats, in a step of its own.

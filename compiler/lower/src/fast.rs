@@ -53,6 +53,7 @@ impl Walk<'_, '_> {
         }
         match node.op.name {
             "DynamicGrid" => return self.dynamic_grid(id, node, name),
+            "LstmSteps" => return self.lstm_steps(id, node, name),
             "DynamicQuantizeLinear" => return self.dynamic_codes(id, node, name),
             _ => {}
         }

@@ -21,6 +21,7 @@ mod halo;
 pub mod kernels;
 mod lower;
 mod moved;
+mod recurrent;
 mod reference;
 mod rows;
 mod spread;

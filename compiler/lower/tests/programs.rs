@@ -406,3 +406,79 @@ fn ranges_leave_nan_out_and_may_be_empty() {
         }
     }
 }
+
+#[test]
+fn the_steps_of_an_lstm_are_one_kernel() {
+    // Sizes that fill one and two registers of both widths, and more terms than one block of a sum.
+    let cases = [
+        (1, 1, 4, "forward", true),
+        (3, 2, 8, "reverse", false),
+        (4, 1, 12, "bidirectional", true),
+        (2, 3, 16, "bidirectional", false),
+        (3, 1, 40, "forward", true),
+        (2, 1, 160, "reverse", true),
+        (0, 2, 8, "forward", true),
+    ];
+    for (steps, batch, hidden, direction, states) in cases {
+        let d = if direction == "bidirectional" { 2 } else { 1 };
+        let state = if states { "%h, %c" } else { "_, _" };
+        let text = format!(
+            r#"graph "lstm" {{
+  %x = input : f32[{steps},{batch},{rows}]
+  %h = input : f32[{d},{batch},{hidden}]
+  %c = input : f32[{d},{batch},{hidden}]
+  %r = rand f32[{d},{own},{hidden}] seed=7
+  %b = rand f32[{d},{biases}] seed=8
+  %0, %1, %2 = LstmSteps(%x, %r, %b, {state}) {{direction: "{direction}"}}
+  output "y" = %0
+  output "y_h" = %1
+  output "y_c" = %2
+}}
+"#,
+            rows = d * 4 * hidden,
+            own = 4 * hidden,
+            biases = 8 * hidden,
+        );
+        let typed = qcc_ir::infer(&qcc_ir::parse(&text).expect("it parses")).expect("it types");
+        let inputs: Vec<Tensor> =
+            typed.graph().inputs().iter().map(|id| values(typed.ty(id.output(0)), u64::from(id.0) + 1)).collect();
+        let expected = qcc_ir::evaluate(&typed, &inputs).expect("it evaluates");
+        for width in [Width::V128, Width::V256] {
+            let options = Options { target: Target { dot4: false, width }, ..Options::default() };
+            let program = Arc::new(lower(&typed, &options).expect("it lowers"));
+            assert!(program.steps.iter().all(|s| s.remark.is_none()), "{hidden}: a step has no kernel");
+            let mut engines = Vec::new();
+            for (engine, threads) in [(Engine::Interpreter, 1), (Engine::Jit, 1), (Engine::Jit, 2)] {
+                let options = qcc_session::Options { threads, engine, ..Default::default() };
+                let mut session = Session::new(Arc::clone(&program), &options).expect("the program is sound");
+                engines.push(session.run(&inputs).expect("it runs"));
+            }
+            assert_eq!(engines[0], engines[1], "{hidden}: machine code and interpreter");
+            assert_eq!(engines[1], engines[2], "{hidden}: one and two threads");
+            for (got, want) in engines[0].iter().zip(&expected) {
+                let pairs = got.slice::<f32>().iter().zip(want.slice::<f32>());
+                assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5), "{steps} {batch} {hidden} {direction}");
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_of_an_lstm_without_a_kernel_run_on_the_reference() {
+    let calls = [
+        ("%0, %1, %2 = LstmSteps(%x, %r)", 5),
+        ("%0, %1, %2 = LstmSteps(%x, %r) {clip: 1.5}", 8),
+        ("%0, %1, %2 = LstmSteps(%x, %r) {input_forget: 1}", 8),
+        (r#"%0, %1, %2 = LstmSteps(%x, %r) {activations: ["Relu", "Tanh", "Tanh"]}"#, 8),
+    ];
+    for (call, hidden) in calls {
+        let text = format!(
+            "graph \"lstm\" {{\n  %x = input : f32[2,1,{rows}]\n  %r = rand f32[1,{rows},{hidden}] seed=7\n  {call}\n  output \"y\" = %0\n}}\n",
+            rows = 4 * hidden,
+        );
+        let typed = qcc_ir::infer(&qcc_ir::parse(&text).expect("it parses")).expect("it types");
+        check(&typed, Fast::All);
+        let program = lower(&typed, &Options::default()).expect("it lowers");
+        assert!(program.steps.iter().any(|s| s.remark.is_some()), "{call}");
+    }
+}

@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("canonical.rules", include_str!("../../../rules/canonical.rules")),
     ("precision.rules", include_str!("../../../rules/precision.rules")),
     ("reduce.rules", include_str!("../../../rules/reduce.rules")),
+    ("recurrent.rules", include_str!("../../../rules/recurrent.rules")),
     ("linear.rules", include_str!("../../../rules/linear.rules")),
     ("prune.rules", include_str!("../../../rules/prune.rules")),
     ("layout.rules", include_str!("../../../rules/layout.rules")),

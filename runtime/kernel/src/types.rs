@@ -127,6 +127,11 @@ impl Addr {
         Addr { high: Some(bytes), ..self }
     }
 
+    /// The same address of a whole register: the high half, if it has one, follows the low one.
+    pub fn whole(self, width: Width) -> Addr {
+        Addr { high: (width == Width::V256).then_some(VL as i64), ..self }
+    }
+
     /// The address of the low half alone.
     pub const fn low(self) -> Addr {
         Addr { high: None, ..self }

@@ -165,6 +165,7 @@ static OPS: &[&OpDef] = &[
     &crate::normalize::softmax::OP,
     &crate::recurrent::gru::OP,
     &crate::recurrent::lstm::OP,
+    &crate::recurrent::lstm_steps::OP,
     &crate::recurrent::rnn::OP,
     &crate::attention::attention_::OP,
     &crate::attention::causal_conv_with_state::OP,

@@ -141,6 +141,7 @@ impl Ways<'_> {
                         offer(of, 0.0, form, None);
                     }
                 }
+                Form::Proj(tuple) if target => offer(of, base.stored[*tuple], form, None),
                 Form::Proj(tuple) => offer(of, self.stored[*tuple].0, form, Some(Fixed::Stored(*tuple))),
                 Form::Op { reads, kernel } if target => {
                     offer(of, kernel + reads.iter().map(|&r| base.stored[r]).sum::<f64>(), form, None);

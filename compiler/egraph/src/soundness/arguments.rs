@@ -108,6 +108,7 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("Dropout", 0) => Want { dtypes: among(&FLOATS, out), shape: out.shape.clone(), ..Want::default() },
         ("Dropout", 1) => Want::exactly(DType::F32, []).with(Content::Positive),
         ("Dropout", 2) => Want::exactly(DType::Bool, []),
+        ("LSTM", _) => recurrent(call, &x, i, draw),
         ("Split", 0) => Want { dtypes: out.dtypes.clone(), ranks: ranks_of(out, 1, 4), ..Want::default() },
         ("Split", 1) => Want::list(parts(call, &x, draw)),
         ("Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice" | "Gather" | "Expand" | "Tile" | "Pad", 0) => {
@@ -325,6 +326,27 @@ fn outputs(call: &Partial<'_>) -> usize {
 
 fn columns(call: &Partial<'_>) -> usize {
     call.ty(1).map_or(1, |t| if t.rank() < 2 { 1 } else { t.shape[t.rank() - 1] })
+}
+
+/// A layer of up to three units, in one or two directions.
+fn recurrent(call: &Partial<'_>, x: &TensorType, i: usize, draw: &mut Draw<'_>) -> Want {
+    let size = |i: usize, axis: usize| call.ty(i).and_then(|t| t.shape.get(axis)).copied().unwrap_or(1);
+    let (directions, hidden) = (size(1, 0), size(1, 1) / 4);
+    let batch = size(0, usize::from(call.attrs.int("layout") != Some(1)));
+    let shape = match i {
+        0 => return Want { dtypes: WIDE_FLOATS.to_vec(), ranks: (3, 3), ..Want::default() },
+        1 => vec![
+            1 + usize::from(call.attrs.str("direction") == Some("bidirectional")),
+            4 * draw.one_of("units", &[1, 2, 3]),
+            size(0, 2),
+        ],
+        2 => vec![directions, 4 * hidden, hidden],
+        3 => vec![directions, 8 * hidden],
+        4 => return Want::exactly(DType::I32, [batch]).with(Content::Index(size(0, 0).max(1))),
+        7 => vec![directions, 3 * hidden],
+        _ => vec![directions, batch, hidden],
+    };
+    Want::exactly(x.dtype, shape)
 }
 
 fn weights(call: &Partial<'_>, x: &TensorType, dtypes: Vec<DType>, draw: &mut Draw<'_>) -> Want {

@@ -33,7 +33,7 @@ fn decide(def: &AttrDef, call: &Partial<'_>, draw: &mut Draw<'_>) -> Option<Attr
     let int = |v: i64| Some(AttrValue::Int(v));
     let text = |v: &str| Some(AttrValue::Str(v.into()));
     match (call.op.name, def.name) {
-        (_, "layout") => text(draw.one_of("layout", &["NCHW", "NHWC"])),
+        (name, "layout") if name != "LSTM" => text(draw.one_of("layout", &["NCHW", "NHWC"])),
         (_, "auto_pad") => {
             let auto = draw.one_of("auto", &["", "", "", "", "VALID", "SAME_UPPER", "SAME_LOWER"]);
             if auto.is_empty() { None } else { text(auto) }
@@ -76,6 +76,8 @@ fn decide(def: &AttrDef, call: &Partial<'_>, draw: &mut Draw<'_>) -> Option<Attr
             let wanted: Vec<DType> = if call.out.dtypes.is_empty() { others.to_vec() } else { call.out.dtypes.clone() };
             Some(AttrValue::Type(draw.one_of("to", &wanted)))
         }
+        ("LSTM", "layout") => int(draw.pick("batch first", 2) as i64),
+        ("LSTM", "direction") => text(draw.one_of("direction", &["forward", "reverse", "bidirectional"])),
         ("Pad", "mode") => text(draw.one_of("mode", &["constant", "constant", "edge", "reflect", "wrap"])),
         ("Gelu", "approximate") => text(draw.one_of("approximate", &["none", "tanh"])),
         ("BatchNormalization", "training_mode") | (_, "block_size" | "precision") => int(0),

@@ -32,24 +32,14 @@ pub struct Covering {
 pub fn generate(name: &str, elements: usize, width: Width) -> Result<Covering, String> {
     let parts = elements.div_ceil(PART);
     let tasks = u32::try_from(parts).map_err(|_| format!("{parts} tasks"))?;
-    let bytes = parts * 2 * pitch(width);
+    let bytes = parts * 2 * width.bytes();
     Ok(Covering { extremes: extremes(name, elements, tasks, width), grid: grid(name, tasks, width), bytes })
-}
-
-/// Bytes of a register.
-fn pitch(width: Width) -> usize {
-    VL * width.halves()
-}
-
-/// An address whose high half follows the low one.
-fn whole(addr: Addr, width: Width) -> Addr {
-    Addr { high: (width == Width::V256).then_some(VL as i64), ..addr }
 }
 
 fn extremes(name: &str, elements: usize, tasks: u32, width: Width) -> Kernel {
     let mut b = KernelBuilder::with_width(name, tasks, width);
     let x = b.input("x", 4 * elements + SLACK);
-    let to = b.output("extremes", tasks as usize * 2 * pitch(width));
+    let to = b.output("extremes", tasks as usize * 2 * width.bytes());
     if tasks == 0 {
         return b.finish();
     }
@@ -58,9 +48,9 @@ fn extremes(name: &str, elements: usize, tasks: u32, width: Width) -> Kernel {
     let emit = |b: &mut KernelBuilder, count: usize| {
         let at = b.mul(task, 4 * PART as i64);
         let found = extremes_of(b, x.at(at, 0), count);
-        let at = b.mul(task, 2 * pitch(width) as i64);
+        let at = b.mul(task, 2 * width.bytes() as i64);
         for (i, v) in found.into_iter().enumerate() {
-            b.store(whole(to.at(at, (i * pitch(width)) as i64), width), VL, v);
+            b.store(to.at(at, (i * width.bytes()) as i64).whole(width), VL, v);
         }
     };
     match (full, rest) {
@@ -74,7 +64,7 @@ fn extremes(name: &str, elements: usize, tasks: u32, width: Width) -> Kernel {
 /// Registers with the least and the largest of `count` floats, and zeros.
 fn extremes_of(b: &mut KernelBuilder, from: Addr, count: usize) -> [Value; 2] {
     let width = b.width();
-    let lanes = pitch(width) / 4;
+    let lanes = width.bytes() / 4;
     let zero = b.splat_f32(0.0);
     let (steps, rest) = (count / (AT_ONCE * lanes), count % (AT_ONCE * lanes));
     let mut found = vec![zero; 2 * AT_ONCE];
@@ -84,12 +74,12 @@ fn extremes_of(b: &mut KernelBuilder, from: Addr, count: usize) -> [Value; 2] {
         found[2 * i + 1] = b.binary(BinOp::Max, v, found[2 * i + 1]);
     };
     if steps > 0 {
-        found = b.loop_carried(steps as u32, (AT_ONCE * pitch(width)) as i64, &found, |b, at, carried| {
+        found = b.loop_carried(steps as u32, (AT_ONCE * width.bytes()) as i64, &found, |b, at, carried| {
             let mut found = carried.to_vec();
             let index = from.index.map_or(at, |index| b.index_add(index, at));
             for i in 0..AT_ONCE {
-                let addr = Addr { index: Some(index), ..from }.plus((i * pitch(width)) as i64);
-                let v = b.load(Lane::F32, VL, whole(addr, width));
+                let addr = Addr { index: Some(index), ..from }.plus((i * width.bytes()) as i64);
+                let v = b.load(Lane::F32, VL, addr.whole(width));
                 one(b, &mut found, i, v);
             }
             found
@@ -97,9 +87,9 @@ fn extremes_of(b: &mut KernelBuilder, from: Addr, count: usize) -> [Value; 2] {
     }
     let mut at = 4 * (count - rest);
     for i in 0..rest / lanes {
-        let v = b.load(Lane::F32, VL, whole(from.plus(at as i64), width));
+        let v = b.load(Lane::F32, VL, from.plus(at as i64).whole(width));
         one(b, &mut found, i, v);
-        at += pitch(width);
+        at += width.bytes();
     }
     // What is not loaded of a register is zero, and zero has a part in the range anyway.
     for bytes in [16, 8, 4] {
@@ -118,10 +108,10 @@ fn extremes_of(b: &mut KernelBuilder, from: Addr, count: usize) -> [Value; 2] {
 
 fn grid(name: &str, parts: u32, width: Width) -> Kernel {
     let mut b = KernelBuilder::new(format!("{name} grid"), 1);
-    let extremes = b.input("extremes", parts as usize * 2 * pitch(width));
+    let extremes = b.input("extremes", parts as usize * 2 * width.bytes());
     let (scale_to, zero_to) = (b.output("scale", 4), b.output("zero_point", 1));
     let low = over_parts(&mut b, extremes, parts, width, BinOp::Min, 0);
-    let high = over_parts(&mut b, extremes, parts, width, BinOp::Max, pitch(width));
+    let high = over_parts(&mut b, extremes, parts, width, BinOp::Max, width.bytes());
     let steps = b.splat_f32(255.0);
     let range = b.binary(BinOp::Sub, high, low);
     let covering = b.binary(BinOp::Div, range, steps);
@@ -145,7 +135,7 @@ fn over_parts(b: &mut KernelBuilder, from: Buf, parts: u32, width: Width, op: Bi
     if parts == 0 {
         return zero;
     }
-    let found = b.loop_carried(parts, 2 * pitch(width) as i64, &[zero], |b, at, carried| {
+    let found = b.loop_carried(parts, 2 * width.bytes() as i64, &[zero], |b, at, carried| {
         let mut found = carried[0];
         for half in 0..width.halves() {
             let v = b.load(Lane::F32, VL, from.at(at, (first + half * VL) as i64));

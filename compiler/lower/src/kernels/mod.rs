@@ -17,6 +17,7 @@ pub mod emit;
 mod grouped;
 mod grouping;
 pub mod layout;
+pub mod lstm;
 pub mod map;
 pub mod moves;
 pub mod normalize;

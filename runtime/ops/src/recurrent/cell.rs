@@ -126,14 +126,34 @@ impl Sizes {
     }
 }
 
+fn directions(attrs: &Attrs) -> Result<usize, OpError> {
+    match attrs.str("direction") {
+        Some("forward" | "reverse") => Ok(1),
+        Some("bidirectional") => Ok(2),
+        other => Err(OpError::invalid(format!("unknown direction {other:?}"))),
+    }
+}
+
+/// Checks what the attributes of layers in so many directions say, and brings the activations to canonical form.
+pub(crate) fn check_attributes(attrs: &mut Attrs, kind: Kind, count: usize) -> Result<(), OpError> {
+    if directions(attrs)? != count {
+        return Err(OpError::invalid(format!("weights of {count} directions")));
+    }
+    if !matches!(attrs.get("activations"), Some(AttrValue::Strs(names)) if !names.is_empty()) {
+        let names = (0..count).flat_map(|_| kind.activations).map(|n| (*n).to_string()).collect();
+        attrs.set("activations", AttrValue::Strs(names));
+    }
+    activations(attrs, count * kind.activations.len())?;
+    if attrs.float("clip").is_some_and(|c| c.is_nan() || c < 0.0) {
+        return Err(OpError::invalid("clip must not be negative"));
+    }
+    Ok(())
+}
+
 /// Types of the outputs; canonical attributes.
 pub(crate) fn infer(a: &mut InferArgs<'_>, kind: Kind) -> Result<Vec<TensorType>, OpError> {
     let x = a.ty(0)?;
-    let directions = match a.attrs.str("direction") {
-        Some("forward" | "reverse") => 1,
-        Some("bidirectional") => 2,
-        other => return Err(OpError::invalid(format!("unknown direction {other:?}"))),
-    };
+    let directions = directions(a.attrs)?;
     if !x.dtype.is_float() {
         return Err(OpError::invalid(format!("the input must be a float tensor, got {x}")));
     }
@@ -164,14 +184,7 @@ pub(crate) fn infer(a: &mut InferArgs<'_>, kind: Kind) -> Result<Vec<TensorType>
         return Err(OpError::invalid(format!("hidden_size is not that of the weights, {}", s.hidden)));
     }
     a.attrs.set("hidden_size", AttrValue::Int(s.hidden as i64));
-    if !matches!(a.attrs.get("activations"), Some(AttrValue::Strs(names)) if !names.is_empty()) {
-        let names = (0..directions).flat_map(|_| kind.activations).map(|n| (*n).to_string()).collect();
-        a.attrs.set("activations", AttrValue::Strs(names));
-    }
-    activations(a.attrs, directions * kind.activations.len())?;
-    if a.attrs.float("clip").is_some_and(|c| c.is_nan() || c < 0.0) {
-        return Err(OpError::invalid("clip must not be negative"));
-    }
+    check_attributes(a.attrs, kind, directions)?;
     let (y, state) = (s.sequence(), s.state());
     let mut shapes = vec![y, state.clone()];
     if kind.cell {
@@ -182,6 +195,13 @@ pub(crate) fn infer(a: &mut InferArgs<'_>, kind: Kind) -> Result<Vec<TensorType>
     }
     shapes.truncate(a.outputs);
     Ok(shapes.into_iter().map(|shape| TensorType { dtype: x.dtype, shape }).collect())
+}
+
+/// Multiply-accumulates of a layer: each input and each state with all their weights.
+pub(crate) fn macs(inputs: &[Option<&TensorType>], _: &[TensorType], _: &Attrs) -> u64 {
+    let [Some(x), Some(w), Some(r), ..] = inputs else { return 0 };
+    let steps: usize = x.shape.iter().take(2).product();
+    steps as u64 * (w.elements() + r.elements()) as u64
 }
 
 /// Weights as precise as they are given, since reading them takes most of the time.
@@ -259,26 +279,69 @@ impl Cell<'_> {
     }
 }
 
-/// Walks all sequences; `step(cell, products, h, c)` renews the states, given the products of an input with the weights. A finished sequence keeps its state and gives zeros.
-pub(crate) fn eval(
-    a: &EvalArgs<'_>,
-    kind: Kind,
-    step: impl Fn(&Cell<'_>, &[f64], &mut Vec<f64>, &mut Vec<f64>),
-) -> Result<Vec<Tensor>, OpError> {
+/// A layer of the op's inputs: the products of all inputs with the weights, then the steps.
+pub(crate) fn eval(a: &EvalArgs<'_>, kind: Kind, step: Step<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, w, r) = (a.input(0)?, a.input(1)?, a.input(2)?);
     let s = Sizes::read(x.shape(), r.shape(), a.attrs)?;
+    let (xs, w) = (x.to_f64_vec(), Weights::of(w));
+    let rows = s.directions * kind.gates * s.hidden;
+    // A row of the weights is read once for all inputs.
+    let mut products = vec![0.0; s.steps * s.batch * rows];
+    for row in 0..rows {
+        for t in 0..s.steps {
+            for n in 0..s.batch {
+                let from = s.input_at(t, n);
+                products[(t * s.batch + n) * rows + row] = w.dot(row, &xs[from..from + s.input]);
+            }
+        }
+    }
+    let states = Inputs { r, bias: a.opt(3), lengths: a.opt(4), h: a.opt(5), c: a.opt(6), peephole: a.opt(7) };
+    steps(a, kind, s, &products, &states, step)
+}
+
+/// The steps of a layer whose inputs' products are given, as LSTM has them: `[steps, batch, directions * rows]`, `r`, then
+/// optional ones: biases, first states `h`, `c`, peephole weights.
+pub(crate) fn eval_steps(a: &EvalArgs<'_>, kind: Kind, step: Step<'_>) -> Result<Vec<Tensor>, OpError> {
+    let (x, r) = (a.input(0)?, a.input(1)?);
+    let s = Sizes::read(x.shape(), r.shape(), a.attrs)?;
+    let states = Inputs { r, bias: a.opt(2), lengths: None, h: a.opt(3), c: a.opt(4), peephole: a.opt(5) };
+    steps(a, kind, s, &x.to_f64_vec(), &states, step)
+}
+
+/// `step(cell, products, h, c)` renews the states, given the products of an input with the weights.
+pub(crate) type Step<'s> = &'s dyn Fn(&Cell<'_>, &[f64], &mut Vec<f64>, &mut Vec<f64>);
+
+/// An evaluation of a kind of layer.
+pub(crate) type Eval = fn(&EvalArgs<'_>, Kind, Step<'_>) -> Result<Vec<Tensor>, OpError>;
+
+/// What the steps read beside the products.
+struct Inputs<'a> {
+    r: &'a Tensor,
+    bias: Option<&'a Tensor>,
+    lengths: Option<&'a Tensor>,
+    h: Option<&'a Tensor>,
+    c: Option<&'a Tensor>,
+    peephole: Option<&'a Tensor>,
+}
+
+/// Walks all sequences. A finished sequence keeps its state and gives zeros.
+fn steps(
+    a: &EvalArgs<'_>,
+    kind: Kind,
+    s: Sizes,
+    products: &[f64],
+    inputs: &Inputs<'_>,
+    step: Step<'_>,
+) -> Result<Vec<Tensor>, OpError> {
     let rows = kind.gates * s.hidden;
-    let or_zeros = |i: usize, n: usize| a.opt(i).map_or_else(|| vec![0.0; n], Tensor::to_f64_vec);
-    let (xs, w, r) = (x.to_f64_vec(), Weights::of(w), Weights::of(r));
-    let b = or_zeros(3, s.directions * 2 * rows);
+    let or_zeros = |t: Option<&Tensor>, n: usize| t.map_or_else(|| vec![0.0; n], Tensor::to_f64_vec);
+    let r = Weights::of(inputs.r);
+    let b = or_zeros(inputs.bias, s.directions * 2 * rows);
     let states = s.directions * s.batch * s.hidden;
-    let mut last_h = or_zeros(5, states);
-    let (mut last_c, peephole) = if kind.cell {
-        (or_zeros(6, states), or_zeros(7, s.directions * 3 * s.hidden))
-    } else {
-        (vec![0.0; states], vec![0.0; s.directions * 3 * s.hidden])
-    };
-    let lengths = a.opt(4).and_then(Tensor::to_i64_vec).unwrap_or_else(|| vec![s.steps as i64; s.batch]);
+    let mut last_h = or_zeros(inputs.h, states);
+    let mut last_c = or_zeros(inputs.c.filter(|_| kind.cell), states);
+    let peephole = or_zeros(inputs.peephole.filter(|_| kind.cell), s.directions * 3 * s.hidden);
+    let lengths = inputs.lengths.and_then(Tensor::to_i64_vec).unwrap_or_else(|| vec![s.steps as i64; s.batch]);
     if lengths.iter().any(|&n| n < 0 || n > s.steps as i64) {
         return Err(OpError::invalid(format!("a length is outside a sequence of {} steps", s.steps)));
     }
@@ -304,17 +367,10 @@ pub(crate) fn eval(
             let mut h = last_h[at..at + s.hidden].to_vec();
             let mut c = last_c[at..at + s.hidden].to_vec();
             let length = length as usize;
-            // A row of the weights is read once for all inputs.
-            let mut products = vec![0.0; length * rows];
-            for row in 0..rows {
-                for t in 0..length {
-                    let from = s.input_at(t, n);
-                    products[t * rows + row] = w.dot(d * rows + row, &xs[from..from + s.input]);
-                }
-            }
             for i in 0..length {
                 let t = if backwards { length - 1 - i } else { i };
-                step(&cell, &products[t * rows..(t + 1) * rows], &mut h, &mut c);
+                let from = ((t * s.batch + n) * s.directions + d) * rows;
+                step(&cell, &products[from..from + rows], &mut h, &mut c);
                 let to = s.output_at(t, d, n);
                 y[to..to + s.hidden].copy_from_slice(&h);
             }
@@ -322,7 +378,7 @@ pub(crate) fn eval(
             last_c[at..at + s.hidden].copy_from_slice(&c);
         }
     }
-    let dtype: DType = x.dtype();
+    let dtype: DType = inputs.r.dtype();
     let mut outputs = vec![(s.sequence(), y), (s.state(), last_h)];
     if kind.cell {
         outputs.push((s.state(), last_c));

@@ -1,7 +1,7 @@
 //! `GRU`.
 
 use super::cell::{self, Cell, Kind};
-use crate::{AttrDef, AttrKind, Default, OpDef, Param, def::no_macs};
+use crate::{AttrDef, AttrKind, Default, OpDef, Param};
 
 const KIND: Kind = Kind { gates: 3, activations: &["Sigmoid", "Tanh"], cell: false };
 
@@ -33,9 +33,9 @@ pub static OP: OpDef = OpDef {
     infer: |a| cell::infer(a, KIND),
     eval: |a| {
         let linear = a.attrs.int("linear_before_reset").unwrap_or(0) != 0;
-        cell::eval(a, KIND, |cell, x, h, _| if linear { reset_after(cell, x, h) } else { reset_before(cell, x, h) })
+        cell::eval(a, KIND, &|cell, x, h, _| if linear { reset_after(cell, x, h) } else { reset_before(cell, x, h) })
     },
-    macs: no_macs,
+    macs: cell::macs,
 };
 
 /// Gates are stored in the order update, reset, hidden.

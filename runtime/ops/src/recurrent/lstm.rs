@@ -1,9 +1,10 @@
 //! `LSTM`.
 
 use super::cell::{self, Cell, Kind};
-use crate::{AttrDef, AttrKind, Default, OpDef, Param, def::no_macs};
+use crate::{AttrDef, AttrKind, Default, EvalArgs, OpDef, OpError, Param};
+use qcc_tensor::Tensor;
 
-const KIND: Kind = Kind { gates: 4, activations: &["Sigmoid", "Tanh", "Tanh"], cell: true };
+pub(super) const KIND: Kind = Kind { gates: 4, activations: &["Sigmoid", "Tanh", "Tanh"], cell: true };
 
 /// A layer of long short-term memory.
 pub static OP: OpDef = OpDef {
@@ -33,12 +34,15 @@ pub static OP: OpDef = OpDef {
     ],
     elementwise: false,
     infer: |a| cell::infer(a, KIND),
-    eval: |a| {
-        let coupled = a.attrs.int("input_forget").unwrap_or(0) != 0;
-        cell::eval(a, KIND, |cell, x, h, c| step(cell, x, h, c, coupled))
-    },
-    macs: no_macs,
+    eval: |a| eval_with(a, cell::eval),
+    macs: cell::macs,
 };
+
+/// An evaluation that takes the steps of this layer.
+pub(super) fn eval_with(a: &EvalArgs<'_>, eval: cell::Eval) -> Result<Vec<Tensor>, OpError> {
+    let coupled = a.attrs.int("input_forget").unwrap_or(0) != 0;
+    eval(a, KIND, &|cell, x, h, c| step(cell, x, h, c, coupled))
+}
 
 /// Gates are stored in the order input, output, forget, cell; peepholes in the order input, output, forget. With
 /// `coupled`, what is not taken in is forgotten.

@@ -3,4 +3,5 @@
 mod cell;
 pub(crate) mod gru;
 pub(crate) mod lstm;
+pub(crate) mod lstm_steps;
 pub(crate) mod rnn;

@@ -1,7 +1,7 @@
 //! `RNN`.
 
 use super::cell::{self, Cell, Kind};
-use crate::{AttrDef, AttrKind, Default, OpDef, Param, def::no_macs};
+use crate::{AttrDef, AttrKind, Default, OpDef, Param};
 
 const KIND: Kind = Kind { gates: 1, activations: &["Tanh"], cell: false };
 
@@ -30,8 +30,8 @@ pub static OP: OpDef = OpDef {
     ],
     elementwise: false,
     infer: |a| cell::infer(a, KIND),
-    eval: |a| cell::eval(a, KIND, step),
-    macs: no_macs,
+    eval: |a| cell::eval(a, KIND, &step),
+    macs: cell::macs,
 };
 
 fn step(cell: &Cell<'_>, x: &[f64], h: &mut Vec<f64>, _: &mut Vec<f64>) {
