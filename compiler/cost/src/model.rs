@@ -202,7 +202,10 @@ impl CostModel {
                 let depthwise = attrs.int("group") != Some(1) && weights.ty.shape.get(1) == Some(&1);
                 match op.name {
                     "IConv" if depthwise => Work::of(Unit::Depthwise, macs) + Work::of(Unit::Code, elements(x.ty)),
-                    "IConv" => integer_product(macs, x.ty, weights, weights.ty.shape[0], output),
+                    "IConv" => {
+                        let macs = macs * row_filling(attrs, weights.ty, output);
+                        integer_product(macs, x.ty, weights, weights.ty.shape[0], output)
+                    }
                     _ if depthwise => Work::of(Unit::DepthwiseFloat, macs) + read,
                     _ => float_convolution(attrs, weights.ty, output).work() + read,
                 }
@@ -353,16 +356,29 @@ impl FloatProduct {
 fn float_convolution(attrs: &Attrs, weights: &TensorType, output: &TensorType) -> FloatProduct {
     let filters = weights.shape[0];
     let groups = attrs.int("group").unwrap_or(1).max(1) as usize;
-    let in_place = groups == 1
-        && weights.shape[2..].iter().all(|&k| k == 1)
-        && attrs.ints("strides").unwrap_or(&[]).iter().all(|&s| s == 1);
+    let pixels = (output.elements() / filters.max(1)) as f64 * row_filling(attrs, weights, output);
     FloatProduct {
         batch: groups,
-        m: output.elements() / filters.max(1),
+        m: pixels as usize,
         n: filters / groups,
         k: weights.shape[1..].iter().product(),
-        gathers: !in_place,
+        gathers: groups != 1 || !is_pointwise(attrs, weights),
     }
+}
+
+/// Pixels of a row that take as long as one: of floats, whose sums wait for each other, and of codes.
+const PIXELS: [usize; 2] = [4, 2];
+
+/// Pixels that a channels-last convolution takes as long as, for each of its own: rows are filled up, unless all are one.
+fn row_filling(attrs: &Attrs, weights: &TensorType, output: &TensorType) -> f64 {
+    let pixels = PIXELS[usize::from(output.dtype != DType::F32)];
+    if is_pointwise(attrs, weights) { 1.0 } else { rounded(output.shape[2], pixels) }
+}
+
+/// Whether every output pixel depends on one input pixel.
+fn is_pointwise(attrs: &Attrs, weights: &TensorType) -> bool {
+    let strides = attrs.ints("strides").unwrap_or(&[]);
+    weights.shape[2..].iter().all(|&k| k == 1) && strides.iter().all(|&s| s == 1)
 }
 
 /// Bytes that a step of its own moves, read and written.

@@ -320,7 +320,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The scale or multiplier of a quantization op: one number, or one per channel along the last axis.
+    /// The scale or multiplier of a quantization op: one number, or one for each place along an axis.
     fn scale(&mut self, node: &OpNode) -> Result<NodeId, String> {
         let scale = self.literal(node, 1).ok_or_else(|| format!("the scale of {} is no constant", node.op.name))?;
         if scale.dtype() != DType::F32 {
@@ -334,11 +334,12 @@ impl Translation<'_> {
         if values.iter().all(|v| v.to_bits() == first.to_bits()) {
             return Ok(self.body.push(Node::F32(first)));
         }
-        let rank = self.shape.len();
-        if node.attrs.int("axis") != Some(rank as i64 - 1) || self.shape.last() != Some(&values.len()) {
-            return Err(format!("a scale along another axis than the last in {}", node.op.name));
-        }
-        Ok(self.body.operand(Operand::ChannelF32(values.to_vec())))
+        let axis = node.attrs.int("axis").and_then(|axis| usize::try_from(axis).ok());
+        let along = axis.filter(|&axis| self.shape.get(axis) == Some(&values.len()));
+        let axis = along.ok_or_else(|| format!("a scale that follows no axis in {}", node.op.name))?;
+        let mut shape = vec![1; self.shape.len()];
+        shape[axis] = values.len();
+        self.constant(&Tensor::new(shape, values.to_vec()))
     }
 
     /// The zero-point of a quantization op, the same for all channels.

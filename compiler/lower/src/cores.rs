@@ -2,7 +2,7 @@
 
 use crate::body_of::Given;
 use crate::fast::CoreCall;
-use crate::halo;
+use crate::halo::{self, Border};
 use crate::kernels::Generated;
 use crate::kernels::body::Body;
 use crate::kernels::conv::{ConvSpec, MatMulSpec, conv_for, matmul_for};
@@ -10,11 +10,13 @@ use crate::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use crate::kernels::layout::TensorLayout;
 use crate::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
 use crate::kernels::pool::{self, PoolKind, PoolSpec};
+use crate::kernels::product_f32::{self, ProductF32Spec};
 use crate::kernels::reduce::{self, ReduceSpec};
 use crate::kernels::softmax::{self, SoftmaxSpec};
 use crate::kernels::winograd;
 use crate::lower::Walk;
 use qcc_ir::{NodeId, ValueId};
+use qcc_kernel::Width;
 use qcc_kernel::program::BufferId;
 use qcc_ops::Attrs;
 use qcc_tensor::{DType, Tensor};
@@ -43,7 +45,9 @@ impl Walk<'_, '_> {
             "IConv" => self.integer_convolution(core, x, wanted),
             "IWinograd" => self.winograd_convolution(core, x, wanted),
             "IMatMul" => self.integer_product(core, x, wanted),
-            "Conv" => self.depthwise_convolution(core, x, wanted),
+            "Conv" if self.is_depthwise(core) => self.depthwise_convolution(core, x, wanted),
+            "Conv" => self.float_convolution(core, x, wanted),
+            "MatMul" => self.float_matrix_product(core, x, wanted),
             "MaxPool" | "ISumPool" | "AveragePool" => self.pool(core, x, wanted),
             "IReduceSum" | "GlobalAveragePool" | "ReduceMean" | "ReduceSum" => self.whole_image(core, x, wanted),
             "Softmax" => self.softmax(core, x, wanted),
@@ -55,15 +59,14 @@ impl Walk<'_, '_> {
     fn integer_convolution(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
         self.check_image(core, x)?;
         let w = self.weights(core)?;
-        let border = halo::border_of(core.op, core.attrs, halo::zero_point(self.graph, core.op, core.inputs))?;
-        let (home, input) = self.bordered(x, border)?;
+        let (border, home, input) = self.windowed(core, x)?;
         let spec = ConvSpec {
             input,
             output: wanted.output,
             kernel: [w.shape()[2], w.shape()[3]],
             strides: two(core.attrs, "strides")?,
             dilations: two(core.attrs, "dilations")?,
-            pads: border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right]),
+            pads: pads(border),
             group: core.attrs.int("group").unwrap_or(1) as usize,
             weights: codes(&w),
             input_zero: self.zero_point(core, 2)?,
@@ -79,15 +82,14 @@ impl Walk<'_, '_> {
         self.check_image(core, x)?;
         let transformed = self.weights(core)?;
         let weights = winograd::taps(transformed.slice::<i16>()).ok_or("weights that are no transformed taps")?;
-        let border = halo::border_of(core.op, core.attrs, halo::zero_point(self.graph, core.op, core.inputs))?;
-        let (home, input) = self.bordered(x, border)?;
+        let (border, home, input) = self.windowed(core, x)?;
         let spec = ConvSpec {
             input,
             output: wanted.output,
             kernel: [3; 2],
             strides: [1; 2],
             dilations: [1; 2],
-            pads: border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right]),
+            pads: pads(border),
             group: 1,
             weights,
             input_zero: self.zero_point(core, 2)?,
@@ -123,8 +125,7 @@ impl Walk<'_, '_> {
             return Err("a convolution with a bias of its own".into());
         }
         let w = self.weights(core)?;
-        let border = halo::border_of(core.op, core.attrs, None)?;
-        let (home, input) = self.bordered(x, border)?;
+        let (border, home, input) = self.windowed(core, x)?;
         let spec = DepthwiseF32Spec {
             name: wanted.name.into(),
             input,
@@ -139,10 +140,69 @@ impl Walk<'_, '_> {
         Ok((depthwise_f32::generate(&spec, self.options.target.width)?, home))
     }
 
+    fn float_convolution(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
+        let w = self.weights(core)?;
+        let (border, home, input) = self.windowed(core, x)?;
+        let spec = ProductF32Spec {
+            input,
+            output: wanted.output,
+            weights: w.slice::<f32>().to_vec(),
+            kernel: [w.shape()[2], w.shape()[3]],
+            strides: two(core.attrs, "strides")?,
+            dilations: two(core.attrs, "dilations")?,
+            pads: pads(border),
+            group: core.attrs.int("group").unwrap_or(1) as usize,
+            body: wanted.body,
+        };
+        Ok((product_f32::generate(&spec)?, home))
+    }
+
+    fn float_matrix_product(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
+        let w = self.weights(core)?;
+        let &[.., k, n] = w.shape() else { return Err("a product with a vector".into()) };
+        let values = w.slice::<f32>();
+        let spec = ProductF32Spec {
+            input: self.layout(x)?,
+            output: wanted.output,
+            weights: (0..n).flat_map(|o| (0..k).map(move |i| values[i * n + o])).collect(),
+            kernel: [1; 2],
+            strides: [1; 2],
+            dilations: [1; 2],
+            pads: [0; 4],
+            group: 1,
+            body: wanted.body,
+        };
+        Ok((product_f32::generate(&spec)?, self.homes[&x].buffer))
+    }
+
+    /// Whether a float product is computed in tiles: with constant weights that are no batch, where registers are wide.
+    pub fn has_tiles(&self, core: &CoreCall<'_>) -> bool {
+        let types = (core.inputs.first().copied().flatten(), core.inputs.get(1).copied().flatten());
+        let (Some(x), Some(right)) = types else { return false };
+        let (left, weights) = (self.graph.ty(x), self.graph.ty(right));
+        let constant = self.constant_of(right).is_some() && weights.dtype == DType::F32 && weights.elements() > 0;
+        let fits = match core.op.name {
+            "Conv" => self.check_image(core, x).is_ok() && core.inputs.get(2).copied().flatten().is_none(),
+            _ => left.rank() >= 2 && weights.rank() >= 2 && weights.shape[..weights.rank() - 2].iter().all(|&n| n == 1),
+        };
+        self.options.target.width == Width::V256 && constant && fits && left.elements() > 0
+    }
+
+    /// The border that windows read, and the input with it.
+    fn windowed(
+        &mut self,
+        core: &CoreCall<'_>,
+        x: ValueId,
+    ) -> Result<(Option<Border>, BufferId, TensorLayout), String> {
+        let zero = halo::zero_point(self.graph, core.op, core.inputs);
+        let border = halo::border_of(core.op, core.attrs, zero, self.options.target.width)?;
+        let (home, input) = self.bordered(x, border)?;
+        Ok((border, home, input))
+    }
+
     fn pool(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
         self.check_image(core, x)?;
-        let border = halo::border_of(core.op, core.attrs, halo::zero_point(self.graph, core.op, core.inputs))?;
-        let (home, input) = self.bordered(x, border)?;
+        let (_, home, input) = self.windowed(core, x)?;
         let kind = match core.op.name {
             "MaxPool" => PoolKind::Max,
             "ISumPool" => PoolKind::Sum { zero_point: self.zero_point(core, 1)? },
@@ -297,6 +357,11 @@ pub fn two(attrs: &Attrs, name: &str) -> Result<[usize; 2], String> {
         Some(&[a, b]) if a > 0 && b > 0 => Ok([a as usize, b as usize]),
         _ => Err(format!("{name} over other than two axes")),
     }
+}
+
+/// Padding as windows have it: top, left, bottom, right.
+fn pads(border: Option<Border>) -> [usize; 4] {
+    border.map_or([0; 4], |b| [b.halo.top, b.halo.left, b.halo.bottom, b.halo.right])
 }
 
 fn codes(tensor: &Tensor) -> Vec<i16> {

@@ -136,7 +136,9 @@ impl Walk<'_, '_> {
                 let generated = map::generate(&spec, self.options.target.width)?;
                 self.emit(id, name, generated, &[], body_inputs, translated, output, 0, self.kernel_ns(id))
             }
-            Some(core) if matches!(core.op.name, "Conv" | "MatMul") && !self.is_depthwise(core) => {
+            Some(core)
+                if matches!(core.op.name, "Conv" | "MatMul") && !self.is_depthwise(core) && !self.has_tiles(core) =>
+            {
                 self.float_product(id, name, core, body_inputs, body, &given)
             }
             Some(core) => {

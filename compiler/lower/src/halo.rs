@@ -2,6 +2,7 @@
 
 use crate::kernels::layout::{Halo, TensorLayout};
 use qcc_ir::{Node, TypedGraph, ValueId};
+use qcc_kernel::Width;
 use qcc_kernel::program::{self, BufferId};
 use qcc_ops::{Attrs, Op};
 use qcc_tensor::Tensor;
@@ -16,14 +17,14 @@ pub struct Border {
     pub fill: u8,
 }
 
-/// The border that the first input of a window op needs; `None` if it pads nothing.
+/// The border that the first input of a window op needs; `None` if it pads nothing. Float convolutions are computed in
+/// tiles where registers are wide; elsewhere their windows are gathered, unless they are depthwise.
 ///
 /// # Errors
 /// Why the padding cannot be a border.
-pub fn border_of(op: Op, attrs: &Attrs, zero_point: Option<&Tensor>) -> Result<Option<Border>, String> {
-    // A float convolution that is no matrix product reads zeros.
-    let depthwise = op.name == "Conv" && attrs.int("group").is_some_and(|g| g > 1);
-    let windowed = depthwise || matches!(op.name, "IConv" | "IWinograd" | "ISumPool");
+pub fn border_of(op: Op, attrs: &Attrs, zero: Option<&Tensor>, width: Width) -> Result<Option<Border>, String> {
+    let float = op.name == "Conv" && (width == Width::V256 || attrs.int("group").is_some_and(|g| g > 1));
+    let windowed = float || matches!(op.name, "IConv" | "IWinograd" | "ISumPool");
     let pads = attrs.ints("pads").unwrap_or(&[]);
     if !windowed || pads.iter().all(|&p| p == 0) {
         return Ok(None);
@@ -32,13 +33,13 @@ pub fn border_of(op: Op, attrs: &Attrs, zero_point: Option<&Tensor>) -> Result<O
     if attrs.str("layout") != Some("NHWC") || pads.iter().any(|&p| p < 0) {
         return Err("padding of another layout".into());
     }
-    let fill = zero_point.map_or(0, |z| z.bytes()[0]);
+    let fill = zero.map_or(0, |z| z.bytes()[0]);
     let halo = Halo { top: top as usize, left: left as usize, bottom: bottom as usize, right: right as usize };
     Ok(Some(Border { halo, fill }))
 }
 
 /// The borders that consumers of each value want: the widest, of the consumers that agree with the first on its contents.
-pub fn wanted(graph: &TypedGraph) -> FxHashMap<ValueId, Border> {
+pub fn wanted(graph: &TypedGraph, width: Width) -> FxHashMap<ValueId, Border> {
     let mut all: FxHashMap<ValueId, Border> = FxHashMap::default();
     let g = graph.graph();
     for id in g.node_ids() {
@@ -51,7 +52,7 @@ pub fn wanted(graph: &TypedGraph) -> FxHashMap<ValueId, Border> {
             _ => continue,
         };
         let Some(value) = inputs.first().copied().flatten() else { continue };
-        let Ok(Some(border)) = border_of(op, attrs, zero_point(graph, op, inputs)) else {
+        let Ok(Some(border)) = border_of(op, attrs, zero_point(graph, op, inputs), width) else {
             continue;
         };
         let known = all.entry(value).or_insert(border);

@@ -61,7 +61,7 @@ fn share(program: &mut Program, constants: &bytes::Bytes) {
 
 fn lower_into(graph: &TypedGraph, options: &Options, constants: &mut Constants) -> Result<Program, Vec<Diagnostic>> {
     let borders = match options.fast {
-        Fast::All => halo::wanted(graph),
+        Fast::All => halo::wanted(graph, options.target.width),
         Fast::None => FxHashMap::default(),
     };
     let mut walk = Walk { graph, options, out: Assembly::new(constants), homes: FxHashMap::default(), borders };

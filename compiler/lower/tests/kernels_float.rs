@@ -8,6 +8,7 @@ use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
+use qcc_lower::kernels::product_f32::{self, ProductF32Spec};
 use qcc_lower::kernels::softmax::{self, SoftmaxSpec};
 use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::Tensor;
@@ -95,6 +96,89 @@ fn a_depthwise_convolution_needs_its_halo() {
     assert!(depthwise_f32::generate(&spec, Width::V256).expect_err("no halo").contains("halo"));
     let few = DepthwiseF32Spec { weights: vec![1.0; 9], kernel: [1, 1], pads: [0, 0], ..spec };
     assert!(depthwise_f32::generate(&few, Width::V256).expect_err("weights").contains("9 weights"));
+}
+
+#[test]
+fn convolutions() {
+    // Kernel, strides, dilations, pads, groups.
+    let windows = [
+        ([1, 1], [1, 1], [1, 1], [0, 0, 0, 0], 1),
+        ([1, 1], [2, 1], [1, 1], [0, 0, 0, 0], 1),
+        ([3, 3], [1, 1], [1, 1], [1, 1, 1, 1], 1),
+        ([3, 3], [2, 2], [1, 1], [0, 1, 1, 0], 1),
+        ([3, 2], [2, 1], [2, 3], [2, 0, 2, 3], 1),
+        ([1, 5], [1, 3], [1, 1], [0, 0, 0, 0], 1),
+        ([3, 3], [1, 1], [1, 1], [1, 1, 1, 1], 2),
+    ];
+    // Channels in and out: parts of panels, more terms than one block of a sum, one run of a row.
+    let channels = [(1, 3), (3, 16), (4, 8), (6, 34), (50, 17), (130, 20), (300, 4), (44, 66)];
+    for (kernel, strides, dilations, pads, group) in windows {
+        for (c, o) in channels.into_iter().filter(|(c, o)| c % group == 0 && o % group == 0) {
+            for [n, h, w] in [[1, 5, 7], [2, 6, 13]] {
+                let mut random = Random((c * o) as u64);
+                let x = moderate(&mut random, &[n, h, w, c]);
+                let weights = moderate(&mut random, &[o, c / group, kernel[0], kernel[1]]);
+                let bias: Vec<f32> = (0..o).map(|i| i as f32 * 0.1 - 1.0).collect();
+                let attrs = Attrs::new()
+                    .with("kernel_shape", ints(&kernel))
+                    .with("strides", ints(&strides))
+                    .with("dilations", ints(&dilations))
+                    .with("pads", ints(&pads))
+                    .with("group", AttrValue::Int(group as i64))
+                    .with("layout", AttrValue::Str("NHWC".into()));
+                let core = op("Conv", &[Some(&x), Some(&weights)], attrs);
+                let output = TensorLayout::dense(n, core.shape()[1], core.shape()[2], o, Elem::F32);
+                let mut body = Body::identity();
+                let bias = body.operand(Operand::ChannelF32(bias));
+                body.push(Node::Binary(Fn2::Add, NodeId(0), bias));
+                let want = evaluate(&body, Some(&core), &[], &output);
+                let [top, left, bottom, right] = pads;
+                let halo = Halo { top, left, bottom, right };
+                let plain = TensorLayout::dense(n, h, w, c, Elem::F32).with_halo(halo);
+                let wide = TensorLayout { pitch: c + 3, first: 2, ..plain };
+                let bordered = output.with_halo(Halo { top: 1, left: 1, bottom: 0, right: 2 });
+                for (input, output) in [(plain, output), (wide, bordered)] {
+                    let spec = ProductF32Spec {
+                        input,
+                        output,
+                        weights: weights.slice::<f32>().to_vec(),
+                        kernel,
+                        strides,
+                        dilations,
+                        pads,
+                        group,
+                        body: body.clone(),
+                    };
+                    let generated = product_f32::generate(&spec).expect("a kernel");
+                    let got = run_tensors(&generated, &[(&x, &input, 0)], &[], &output);
+                    assert_close(&format!("{kernel:?} {strides:?} {c} {o} {input:?}"), &got, &want, 5e-5);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_between_floats_is_not_read() {
+    // Channels of a wider tensor whose other channels are no numbers.
+    let x = Tensor::new([1, 1, 3, 2], vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let input = TensorLayout { pitch: 4, first: 1, ..TensorLayout::dense(1, 1, 3, 2, Elem::F32) };
+    let output = TensorLayout::dense(1, 1, 2, 1, Elem::F32);
+    let spec = ProductF32Spec {
+        input,
+        output,
+        weights: vec![1.0; 4],
+        kernel: [1, 2],
+        strides: [1; 2],
+        dilations: [1; 2],
+        pads: [0; 4],
+        group: 1,
+        body: Body::identity(),
+    };
+    let got = run_tensors(&product_f32::generate(&spec).expect("a kernel"), &[(&x, &input, 255)], &[], &output);
+    assert_eq!(got.slice::<f32>(), [10.0, 18.0]);
+    let few = ProductF32Spec { weights: vec![1.0; 3], ..spec };
+    assert!(product_f32::generate(&few).expect_err("weights").contains("3 weights"));
 }
 
 #[test]

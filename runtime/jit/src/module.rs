@@ -22,6 +22,11 @@ use crate::avx2;
 use crate::cpu::CpuFeatures;
 use crate::translate::{signature, translate};
 
+/// `a * b + c`, rounded once.
+extern "C" fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+    a.mul_add(b, c)
+}
+
 /// Why no code was generated.
 #[derive(Debug, Error)]
 pub enum JitError {
@@ -211,7 +216,10 @@ fn place(
     generated: Vec<Generated>,
     isa: OwnedTargetIsa,
 ) -> Result<(JITModule, Vec<RawEntry>), JitError> {
-    let mut module = JITModule::new(JITBuilder::with_isa(Arc::clone(&isa), default_libcall_names()));
+    let mut builder = JITBuilder::with_isa(Arc::clone(&isa), default_libcall_names());
+    // Called where the CPU has no such instruction.
+    builder.symbol("fmaf", mul_add as *const u8);
+    let mut module = JITModule::new(builder);
     let mut function = Function::new();
     signature(&*isa, &mut function);
     let mut ids = Vec::new();

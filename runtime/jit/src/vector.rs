@@ -46,6 +46,10 @@ impl Translator<'_, '_> {
                 let (acc, a, b) = (self.get(*acc), self.get(*a), self.get(*b));
                 self.dot4(acc, a, b)
             }
+            Op::MulAdd { acc, a, b } => {
+                let (acc, a, b) = (self.get(*acc), self.get(*a), self.get(*b));
+                self.b.ins().fma(a, b, acc)
+            }
             Op::BroadcastLane { a, lane } => {
                 let (l, a) = (self.lane(*a), self.get(*a));
                 let bytes = std::array::from_fn(|i| 4 * lane + (i % 4) as u8);

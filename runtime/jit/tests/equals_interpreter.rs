@@ -205,6 +205,7 @@ fn shifts_selects_shuffles_and_dots() {
         let mask = b.binary(BinOp::Ge, x, y);
         b.select(mask, y, z)
     });
+    check_ternary("mul_add", [Lane::F32; 3], 9, |b, [acc, x, y]| b.mul_add(acc, x, y));
     check_ternary("dot4", [Lane::I32, Lane::I8, Lane::I8], 9, |b, [acc, a, w]| b.op(Op::Dot4 { acc, a, b: w }));
     for n in 0..16 {
         check_ternary("up", [Lane::I8; 3], 2, |b, [a, ..]| b.shift_bytes_up(a, n));

@@ -284,6 +284,11 @@ impl KernelBuilder {
         self.binary(BinOp::Add, acc, products)
     }
 
+    /// `acc + a * b`, rounded once.
+    pub fn mul_add(&mut self, acc: Value, a: Value, b: Value) -> Value {
+        self.op(Op::MulAdd { acc, a, b })
+    }
+
     /// Lanes shifted left by a constant.
     pub fn shl(&mut self, a: Value, bits: u8) -> Value {
         self.op(Op::Shift { op: ShiftOp::Left, a, bits })

@@ -120,6 +120,7 @@ impl Halving<'_> {
             Op::Shift { op, a, bits } => Op::Shift { op, a: get(a), bits },
             Op::Select { mask, a, b } => Op::Select { mask: get(mask), a: get(a), b: get(b) },
             Op::Dot4 { acc, a, b } => Op::Dot4 { acc: get(acc), a: get(a), b: get(b) },
+            Op::MulAdd { acc, a, b } => Op::MulAdd { acc: get(acc), a: get(a), b: get(b) },
             Op::BroadcastLane { a, lane } => Op::BroadcastLane { a: get(a), lane },
             Op::Shuffle { a, b, bytes } => Op::Shuffle { a: get(a), b: get(b), bytes },
             Op::Lookup8 { table, a } => Op::Lookup8 { table: at(table), a: get(a) },

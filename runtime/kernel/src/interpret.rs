@@ -177,6 +177,10 @@ impl Machine<'_, '_, '_> {
                 let (acc, a, b) = (self.vec(*acc), self.vec(*a), self.vec(*b));
                 Cell::Vec(std::array::from_fn(|h| lanes::dot4(acc[h], a[h], b[h])))
             }
+            Op::MulAdd { acc, a, b } => {
+                let (acc, a, b) = (self.vec(*acc), self.vec(*a), self.vec(*b));
+                Cell::Vec(std::array::from_fn(|h| lanes::mul_add(acc[h], a[h], b[h])))
+            }
             Op::BroadcastLane { a, lane } => {
                 Cell::Vec(self.vec(*a).map(|a| lanes::splat(lanes::int(Lane::I32, a, *lane as usize) as u32)))
             }

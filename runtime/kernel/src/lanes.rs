@@ -97,6 +97,11 @@ pub fn dot4(acc: Reg, a: Reg, b: Reg) -> Reg {
     })
 }
 
+/// `acc + a * b` of floats, rounded once.
+pub fn mul_add(acc: Reg, a: Reg, b: Reg) -> Reg {
+    floats(|i| float(a, i).mul_add(float(b, i), float(acc, i)))
+}
+
 /// Bytes picked from `a` then `b`.
 pub fn shuffle(a: Reg, b: Reg, bytes: &[u8; VL]) -> Reg {
     bytes.map(|i| if (i as usize) < VL { a[i as usize] } else { b[i as usize - VL] })

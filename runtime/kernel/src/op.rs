@@ -3,7 +3,7 @@
 //! A register has one or two halves of 16 bytes ([`crate::Width`]), and what is said of a register here holds for each
 //! half by itself: its low lanes, a shuffle within it, a load from its own address. Only [`UnOp::SwapHalves`] moves
 //! anything from one half to the other. Every operation is pure except through memory; floating point is single precision, round to nearest even,
-//! never contracted. The payload of a NaN is unspecified.
+//! contracted only where an operation says so. The payload of a NaN is unspecified.
 
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -160,6 +160,8 @@ pub enum Op {
     Select { mask: Value, a: Value, b: Value },
     /// I32 `acc` + four products of unsigned `a` and signed `b` bytes a lane, exact.
     Dot4 { acc: Value, a: Value, b: Value },
+    /// F32 `acc + a * b`, rounded once.
+    MulAdd { acc: Value, a: Value, b: Value },
     /// 32-bit lane `lane` of `a` in every lane (I32, F32).
     BroadcastLane { a: Value, lane: u8 },
     /// Bytes picked from `a` (0..16) and `b` (16..32).
@@ -187,7 +189,7 @@ impl Op {
             | Op::LoadWiden { addr, .. }
             | Op::Broadcast32 { addr, .. } => of(addr),
             Op::Select { mask, a, b } => smallvec![*mask, *a, *b],
-            Op::Dot4 { acc, a, b } => smallvec![*acc, *a, *b],
+            Op::Dot4 { acc, a, b } | Op::MulAdd { acc, a, b } => smallvec![*acc, *a, *b],
             Op::Lookup8 { table, a } | Op::Lookup32 { table, a, .. } => {
                 let mut all: SmallVec<[Value; 4]> = of(table);
                 all.push(*a);
@@ -246,6 +248,10 @@ impl Op {
             Op::Dot4 { acc, a, b } => match (vector(ty(*acc))?, vector(ty(*a))?, vector(ty(*b))?) {
                 (Lane::I32, Lane::I8, Lane::I8) => Ok(Ty::Vec(Lane::I32)),
                 other => Err(format!("dot4 of {other:?}")),
+            },
+            Op::MulAdd { acc, a, b } => match (vector(ty(*acc))?, vector(ty(*a))?, vector(ty(*b))?) {
+                (Lane::F32, Lane::F32, Lane::F32) => Ok(Ty::Vec(Lane::F32)),
+                other => Err(format!("multiply-add of {other:?}")),
             },
             Op::BroadcastLane { a, lane } => match vector(ty(*a))? {
                 l @ (Lane::I32 | Lane::F32) if *lane < 4 => Ok(Ty::Vec(l)),

@@ -117,6 +117,7 @@ fn operation(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         Op::Shift { op, a, bits } => write!(f, "shift_{} {a}, {bits}", snake(op)),
         Op::Select { mask, a, b } => write!(f, "select {mask}, {a}, {b}"),
         Op::Dot4 { acc, a, b } => write!(f, "dot4 {acc}, {a}, {b}"),
+        Op::MulAdd { acc, a, b } => write!(f, "mul_add {acc}, {a}, {b}"),
         Op::BroadcastLane { a, lane } => write!(f, "broadcast_lane {a}[{lane}]"),
         Op::Shuffle { a, b, bytes } => write!(f, "shuffle {a}, {b}, {bytes:?}"),
         Op::Lookup8 { table, a } => write!(f, "lookup8 {table}, {a}"),

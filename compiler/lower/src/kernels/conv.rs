@@ -243,15 +243,7 @@ pub fn check(spec: &ConvSpec) -> Result<(), String> {
     let Some((lowest, highest)) = x.elem.code_range() else {
         return Err(format!("the input holds {:?}, not codes", x.elem));
     };
-    if x.is_empty() || y.is_empty() || spec.kernel.contains(&0) {
-        return Err("an empty convolution".into());
-    }
-    if spec.strides.contains(&0) || spec.dilations.contains(&0) || spec.group == 0 {
-        return Err("a stride, dilation or group of zero".into());
-    }
-    if x.c % spec.group != 0 || y.c % spec.group != 0 || x.n != y.n {
-        return Err(format!("{} groups, images [{}, .., {}] to [{}, .., {}]", spec.group, x.n, x.c, y.n, y.c));
-    }
+    check_windows(spec)?;
     let taps = spec.kernel[0] * spec.kernel[1] * spec.group_inputs();
     if spec.weights.len() != y.c * taps {
         return Err(format!("{} weights for {} channels of {taps} taps", spec.weights.len(), y.c));
@@ -264,9 +256,29 @@ pub fn check(spec: &ConvSpec) -> Result<(), String> {
     if spec.weights.iter().any(|w| !(-128..=255).contains(w)) || spec.weight_zero.iter().any(|z| z.abs() > 255) {
         return Err("weights that are not 8-bit codes".into());
     }
-    if spec.input_range.0 < lowest || spec.input_range.1 > highest || x.first + x.c > x.pitch || y.first + y.c > y.pitch
-    {
-        return Err("a range of codes or channels that does not fit its type or buffer".into());
+    if spec.input_range.0 < lowest || spec.input_range.1 > highest {
+        return Err("a range of codes that does not fit its type".into());
+    }
+    Ok(())
+}
+
+/// Checks that windows, strides and groups fit input and output.
+///
+/// # Errors
+/// The first that does not.
+pub fn check_windows(spec: &ConvSpec) -> Result<(), String> {
+    let (x, y) = (&spec.input, &spec.output);
+    if x.is_empty() || y.is_empty() || spec.kernel.contains(&0) {
+        return Err("an empty convolution".into());
+    }
+    if spec.strides.contains(&0) || spec.dilations.contains(&0) || spec.group == 0 {
+        return Err("a stride, dilation or group of zero".into());
+    }
+    if x.c % spec.group != 0 || y.c % spec.group != 0 || x.n != y.n {
+        return Err(format!("{} groups, images [{}, .., {}] to [{}, .., {}]", spec.group, x.n, x.c, y.n, y.c));
+    }
+    if x.first + x.c > x.pitch || y.first + y.c > y.pitch {
+        return Err("channels that do not fit their buffer".into());
     }
     let pads = [[spec.pads[0], spec.pads[2]], [spec.pads[1], spec.pads[3]]];
     let halos = [[x.halo.top, x.halo.bottom], [x.halo.left, x.halo.right]];

@@ -221,8 +221,7 @@ impl Walk<'_> {
                 let each = |(i, &sum): (usize, &Value)| {
                     let (r, gate) = (i / GATES, i % GATES);
                     let weight = self.load(b, row.plus((gate * self.registers + r) as i64 * register));
-                    let product = b.binary(BinOp::Mul, state, weight);
-                    b.binary(BinOp::Add, sum, product)
+                    b.mul_add(sum, state, weight)
                 };
                 terms.iter().enumerate().map(each).collect()
             });

@@ -118,15 +118,20 @@ pub fn biases(b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, w: Cursor) -
 }
 
 /// One level of the loops over taps.
-struct Level {
-    count: usize,
-    x_step: i64,
-    w_step: i64,
-    rolled: bool,
+pub struct Level {
+    /// Iterations.
+    pub count: usize,
+    /// Bytes of input from one to the next.
+    pub x_step: i64,
+    /// Bytes of weights from one to the next.
+    pub w_step: i64,
+    /// Whether it is a loop of the kernel.
+    pub rolled: bool,
 }
 
 impl Level {
-    fn run(
+    /// The accumulators behind all iterations; `body` gives those behind one.
+    pub fn run(
         &self,
         b: &mut KernelBuilder,
         x: Cursor,

@@ -135,6 +135,11 @@ pub trait Core {
         false
     }
 
+    /// Type of the accumulators, and the largest magnitude they can have.
+    fn sums(&self, spec: &ConvSpec) -> (Elem, f64) {
+        (Elem::I32, spec.largest_accumulator())
+    }
+
     /// The accumulators of the windows of a tile, one register of pixels after the other. The first window starts at `x`,
     /// its constants at `w`.
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value>;
@@ -165,8 +170,8 @@ pub fn generate(
     let mut b = KernelBuilder::with_width(name(spec), (split.row_blocks * panel_blocks) as u32, width);
     let x = b.input("x", spec.input.bytes());
     let far = panels[0].far.unwrap_or(WIDEST);
-    let out = Emitter::with_halves(&mut b, body, Some(Elem::I32), output, constants, far)?;
-    let out = out.with_core_within(spec.largest_accumulator());
+    let (elem, largest) = core.sums(spec);
+    let out = Emitter::with_halves(&mut b, body, Some(elem), output, constants, far)?.with_core_within(largest);
     let staged = core.is_staged().then(|| stage::declare(&mut b, walk.bytes(spec, split.rows, walk.columns)));
     let kernel = Kernel { spec, core, walk: &walk, split, panels, x, staged, out: &out, width };
     let task = b.task();
@@ -359,7 +364,7 @@ impl Kernel<'_> {
     fn tile(&self, b: &mut KernelBuilder, start: &Start, column: Option<Value>, pixels: usize, panel: &Panel) {
         let (mut x, mut place) = (start.x, start.place.clone());
         if let Some(column) = column {
-            let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.code_bytes();
+            let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.stretch();
             let across = b.mul(column, step as i64);
             x = x.moved(b, across);
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
@@ -376,9 +381,14 @@ impl Kernel<'_> {
         }
     }
 
+    /// How much farther codes are apart where windows are read than in the input.
+    fn stretch(&self) -> usize {
+        if self.staged.is_some() { stage::WIDE } else { 1 }
+    }
+
     /// Bytes of a code where windows are read.
     fn code_bytes(&self) -> usize {
-        if self.staged.is_some() { stage::WIDE } else { self.spec.input.elem.bytes() }
+        self.stretch() * self.spec.input.elem.bytes()
     }
 
     /// The first pixel of a row, for a panel; the row's number and its number in the block are given.

@@ -5,7 +5,7 @@
 //! value that a loop carries lives from its entry to its last use in an iteration, and from the end of the loop as its
 //! result; what it becomes in the next iteration fills the gap, if it may have the same register.
 
-use qcc_kernel::Value;
+use qcc_kernel::{Op, Value};
 
 use super::linear::{Item, Linear};
 use super::shape::shape;
@@ -166,7 +166,8 @@ impl Lives {
         self.class_of[v.0 as usize]
     }
 
-    /// Gives what a loop carries, what it becomes and what comes out one class where possible; inner loops first.
+    /// Gives what a loop carries, what it becomes and what comes out one class where possible; inner loops first. Then sums
+    /// and what products make of them.
     fn share(&mut self, line: &Linear<'_>) {
         for span in line.loops.iter().rev() {
             for c in span.source.iter().flat_map(|l| &l.carried) {
@@ -180,6 +181,14 @@ impl Lives {
                 if !line.op(init).is_some_and(super::pool::is_constant) {
                     self.unite(c.param, init);
                 }
+            }
+        }
+        // A product is added in place.
+        for item in &line.items {
+            if let Item::Let { dst, op: Op::MulAdd { acc, .. } } = item
+                && !line.op(line.root(*acc)).is_some_and(super::pool::is_constant)
+            {
+                self.unite(line.root(*acc), *dst);
             }
         }
     }

@@ -69,6 +69,7 @@ impl Emitter<'_, '_> {
                 self.finish_vector(dst, to);
             }
             Op::Dot4 { acc, a, b } => self.dot4(dst, *acc, *a, *b),
+            Op::MulAdd { acc, a, b } => self.mul_add(dst, *acc, *a, *b),
             Op::BroadcastLane { a, lane } => {
                 let a = self.operand(*a);
                 let to = self.vector_result(dst);
@@ -330,6 +331,24 @@ impl Emitter<'_, '_> {
         let b = self.operand(b);
         let to = self.vector_result(dst);
         self.code.three_imm(codes::COMPARE_F.of(self.width), to, a, b, mode);
+        self.finish_vector(dst, to);
+    }
+
+    /// The result takes the place of what is added, or of a factor whose register it has.
+    fn mul_add(&mut self, dst: Value, acc: Value, a: Value, b: Value) {
+        let (a, b) = (self.vector(a, 0), self.vector(b, 1));
+        let sum = self.operand(acc);
+        let to = self.vector_result(dst);
+        if to == a || to == b {
+            self.three(codes::MULADD213_F, to, if to == a { b } else { a }, sum);
+        } else {
+            match sum {
+                Operand::Reg(sum) if sum == to => {}
+                Operand::Reg(_) => self.code.two(codes::MOVE.of(self.width), to, sum),
+                Operand::Mem(_) => self.code.two(codes::LOAD.of(self.width), to, sum),
+            }
+            self.three(codes::MULADD231_F, to, a, Operand::Reg(b));
+        }
         self.finish_vector(dst, to);
     }
 
