@@ -1,6 +1,6 @@
 //! Packing of weights: which output channels are computed together, and in which order their weights are read.
 //!
-//! The taps of a window are *runs*: bytes that follow each other in the input. One instruction multiplies a [`Unit`] of a
+//! The taps of a window are *runs*: codes that follow each other in the input. One instruction multiplies a [`Unit`] of a
 //! run with the weights of four output channels, one register `(w[o][k], w[o][k + 1], ..)`; packed weights follow the
 //! order of runs, units, channels. What a run reads beyond its taps is multiplied by zero.
 
@@ -11,7 +11,7 @@ use qcc_kernel::Width;
 /// Units of a run computed in one iteration.
 pub const CHUNK: usize = 4;
 
-/// Up to this many bytes between pixels, a kernel row is one run even if not every byte of a pixel is a channel.
+/// Up to this many codes between pixels, a kernel row is one run even if not every byte of a pixel is a channel.
 const NARROW_PIXEL: usize = 8;
 
 /// The codes of a window that are multiplied at once.
@@ -23,7 +23,7 @@ pub enum Unit {
     Quad,
 }
 
-/// How the taps of one window lie in the input: `outer` times `inner` runs of `run` bytes.
+/// How the taps of one window lie in the input: `outer` times `inner` runs of `run` codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
     /// Kernel rows.
@@ -34,9 +34,9 @@ pub struct Taps {
     pub inner: usize,
     /// Bytes from one to the next.
     pub inner_step: i64,
-    /// Bytes of one run.
+    /// Codes of one run.
     pub run: usize,
-    /// Bytes of one column inside a run.
+    /// Codes of one column inside a run.
     column: usize,
     /// Channels of a group.
     channels: usize,
@@ -57,7 +57,7 @@ impl Taps {
     pub fn of(spec: &ConvSpec) -> Taps {
         let (x, channels) = (&spec.input, spec.group_inputs());
         let touch = spec.dilations[1] == 1 && spec.group == 1;
-        let pitch = x.pixel_stride();
+        let pitch = x.pitch;
         let merged = touch && spec.kernel[1] > 1 && (pitch == channels || x.first + pitch <= NARROW_PIXEL);
         let (inner, run) =
             if merged { (1, (spec.kernel[1] - 1) * pitch + channels) } else { (spec.kernel[1], channels) };
@@ -65,7 +65,7 @@ impl Taps {
             outer: spec.kernel[0],
             outer_step: (spec.dilations[0] * x.row_stride()) as i64,
             inner,
-            inner_step: (spec.dilations[1] * pitch) as i64,
+            inner_step: (spec.dilations[1] * x.pixel_stride()) as i64,
             run,
             column: if merged { pitch } else { usize::MAX },
             channels,
@@ -77,7 +77,7 @@ impl Taps {
         Taps { outer: 1, outer_step: 0, inner: 1, inner_step: 0, run: channels, column: usize::MAX, channels }
     }
 
-    /// Kernel row, kernel column and channel of byte `k` of a run, if it is a tap.
+    /// Kernel row, kernel column and channel of code `k` of a run, if it is a tap.
     pub fn tap(&self, outer: usize, inner: usize, k: usize) -> Option<[usize; 3]> {
         let (column, c) = (k / self.column, k % self.column);
         (k < self.run && c < self.channels).then_some([outer, inner + column, c])

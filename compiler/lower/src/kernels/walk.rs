@@ -359,7 +359,7 @@ impl Kernel<'_> {
     fn tile(&self, b: &mut KernelBuilder, start: &Start, column: Option<Value>, pixels: usize, panel: &Panel) {
         let (mut x, mut place) = (start.x, start.place.clone());
         if let Some(column) = column {
-            let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.code_bytes();
+            let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.stretch();
             let across = b.mul(column, step as i64);
             x = x.moved(b, across);
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
@@ -376,9 +376,14 @@ impl Kernel<'_> {
         }
     }
 
+    /// How much farther codes are apart where windows are read than in the input.
+    fn stretch(&self) -> usize {
+        if self.staged.is_some() { stage::WIDE } else { 1 }
+    }
+
     /// Bytes of a code where windows are read.
     fn code_bytes(&self) -> usize {
-        if self.staged.is_some() { stage::WIDE } else { self.spec.input.elem.bytes() }
+        self.stretch() * self.spec.input.elem.bytes()
     }
 
     /// The first pixel of a row, for a panel; the row's number and its number in the block are given.
