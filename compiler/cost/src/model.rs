@@ -189,7 +189,8 @@ impl CostModel {
         let macs = (op.macs)(&types(inputs), std::slice::from_ref(output), attrs) as f64;
         let operand = |i: usize| inputs.get(i).copied().flatten();
         let (x, weights) = (operand(0)?, operand(1));
-        let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && is_fast(x.ty.dtype);
+        let wide = op.name == "IConv" && x.ty.dtype == DType::I16;
+        let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && (is_fast(x.ty.dtype) || wide);
         let rest_constant = inputs.iter().skip(1).flatten().all(|i| i.constant);
         let pads = attrs.ints("pads").unwrap_or(&[]).iter().any(|&p| p != 0);
         let read = Work::of(Unit::Byte, bytes_read(inputs));
@@ -261,7 +262,7 @@ impl CostModel {
 
     /// An operator in the body of a kernel, for all elements of its result; `None` if no body can hold it.
     pub fn body_op(&self, op: Op, inputs: &Operands<'_>, output: &TensorType) -> Option<Work> {
-        let known = |d: DType| is_fast(d) || matches!(d, DType::I32 | DType::Bool);
+        let known = |d: DType| is_fast(d) || matches!(d, DType::I16 | DType::I32 | DType::Bool);
         let first = inputs.iter().flatten().next().map(|i| i.ty.dtype);
         if !known(output.dtype) || !first.is_none_or(known) {
             return None;
@@ -302,7 +303,11 @@ const CHANNELS: usize = 8;
 /// A product of codes with constant weights.
 fn integer_product(macs: f64, x: &TensorType, weights: Operand<'_>, channels: usize, output: &TensorType) -> Work {
     let (lo, hi) = weights.bounds;
-    let unit = if lo >= -SHORT && hi <= SHORT { Unit::Short } else { Unit::Integer };
+    let unit = match x.dtype {
+        DType::I16 => Unit::Tiled,
+        _ if lo >= -SHORT && hi <= SHORT => Unit::Short,
+        _ => Unit::Integer,
+    };
     Work::of(unit, macs * rounded(channels, CHANNELS))
         + Work::of(Unit::Weight, bytes(weights.ty))
         + Work::of(Unit::Code, elements(x))

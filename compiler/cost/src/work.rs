@@ -34,7 +34,7 @@ units! {
     Integer "integer-mac",
     /// The same with weights of 7 bits: sums of several products fit 16 bits.
     Short "short-mac",
-    /// A multiply-accumulate of transformed windows with transformed taps, as 16-bit numbers.
+    /// A multiply-accumulate of 16-bit numbers: transformed windows with transformed taps, codes of 16 bits with weights.
     Tiled "tiled-mac",
     /// A multiply-accumulate of a depthwise integer convolution, which reuses nothing.
     Depthwise "depthwise-mac",

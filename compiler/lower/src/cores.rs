@@ -343,6 +343,7 @@ impl Walk<'_, '_> {
             (Some(range), _) => Ok(range),
             (None, DType::U8) => Ok((0, 255)),
             (None, DType::I8) => Ok((-128, 127)),
+            (None, DType::I16) => Ok((-32768, 32767)),
             (None, other) => Err(format!("codes of type {other}")),
         }
     }

@@ -35,6 +35,7 @@ pub fn elem(dtype: DType) -> Result<Elem, String> {
         // A bool is a byte that is zero or one.
         DType::U8 | DType::Bool => Ok(Elem::U8),
         DType::I8 => Ok(Elem::I8),
+        DType::I16 => Ok(Elem::I16),
         other => Err(format!("kernels have no elements of type {other}")),
     }
 }

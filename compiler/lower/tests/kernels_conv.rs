@@ -120,7 +120,7 @@ fn problem(case: &Case) -> Problem {
         Halo { top: case.pads[0] + m, left: case.pads[1] + m, bottom: case.pads[2] + m, right: case.pads[3] + m };
     let input = wide(TensorLayout::dense(case.images, case.size[0], case.size[1], inputs, case.elem).with_halo(halo));
     let (lowest, highest) = case.range.or(case.elem.code_range()).unwrap();
-    let input_zero = random.between(lowest, highest);
+    let input_zero = if case.elem == Elem::I16 { 0 } else { random.between(lowest, highest) };
     let weight_zero: Vec<i32> = if case.signed_weights {
         vec![0]
     } else {
@@ -204,17 +204,18 @@ fn problem(case: &Case) -> Problem {
 fn reference(p: &Problem) -> Vec<i32> {
     let spec = &p.spec;
     let (x, y) = (&spec.input, &spec.output);
-    let tensor = |shape: Vec<usize>, signed: bool, values: Vec<i32>| match signed {
-        true => Tensor::new(shape, values.into_iter().map(|v| v as i8).collect()),
-        false => Tensor::new(shape, values.into_iter().map(|v| v as u8).collect()),
+    let tensor = |shape: Vec<usize>, elem: Elem, values: Vec<i32>| match elem {
+        Elem::I16 => Tensor::new(shape, values.into_iter().map(|v| v as i16).collect()),
+        Elem::I8 => Tensor::new(shape, values.into_iter().map(|v| v as i8).collect()),
+        _ => Tensor::new(shape, values.into_iter().map(|v| v as u8).collect()),
     };
-    let x_signed = x.elem == Elem::I8;
     let w_signed = spec.weights.iter().any(|w| *w < 0) || spec.weight_zero == [0];
-    let codes = tensor(vec![x.n, x.h, x.w, x.c], x_signed, p.codes.clone());
+    let w_elem = if w_signed { Elem::I8 } else { Elem::U8 };
+    let codes = tensor(vec![x.n, x.h, x.w, x.c], x.elem, p.codes.clone());
     let shape = vec![y.c, x.c / spec.group, spec.kernel[0], spec.kernel[1]];
-    let weights = tensor(shape, w_signed, spec.weights.iter().map(|&w| i32::from(w)).collect());
-    let x_zero = tensor(vec![], x_signed, vec![spec.input_zero]);
-    let w_zero = tensor(vec![spec.weight_zero.len()], w_signed, spec.weight_zero.clone());
+    let weights = tensor(shape, w_elem, spec.weights.iter().map(|&w| i32::from(w)).collect());
+    let x_zero = tensor(vec![], x.elem, vec![spec.input_zero]);
+    let w_zero = tensor(vec![spec.weight_zero.len()], w_elem, spec.weight_zero.clone());
     let bias = Tensor::new([y.c], spec.bias.clone());
     let ints = |values: &[usize]| AttrValue::Ints(values.iter().map(|&v| v as i64).collect());
     let attrs = Attrs::new()
@@ -273,10 +274,10 @@ fn buffer(l: &TensorLayout, values: &[i32], zero: i32) -> Vec<u8> {
         halo: Halo::default(),
         ..*l
     };
-    places(&around).into_iter().for_each(|at| bytes[at] = zero as u8);
-    for (at, v) in places(l).into_iter().zip(values) {
-        bytes[at] = *v as u8;
-    }
+    let size = l.elem.bytes();
+    let mut put = |at: usize, code: i32| bytes[at..at + size].copy_from_slice(&code.to_le_bytes()[..size]);
+    places(&around).into_iter().for_each(|at| put(at, zero));
+    places(l).into_iter().zip(values).for_each(|(at, code)| put(at, *code));
     bytes
 }
 
@@ -482,6 +483,33 @@ fn blocks_of_zeros() {
 }
 
 #[test]
+fn codes_of_16_bits() {
+    let wide = |size, inputs, outputs, kernel| Case { elem: Elem::I16, ..Case::new(size, inputs, outputs, kernel) };
+    for inputs in COUNTS {
+        for outputs in COUNTS {
+            check(&Case { epilogue: Epilogue::Codes(Elem::I16), ..wide(5, inputs, outputs, 1) });
+            check(&wide(4, inputs, outputs, 3));
+        }
+    }
+    for pattern in [Pattern::Random, Pattern::Lowest, Pattern::Highest, Pattern::Alternating] {
+        for epilogue in [Epilogue::Raw, Epilogue::Codes(Elem::U8), Epilogue::Codes(Elem::I16), Epilogue::Residual] {
+            for signed_weights in [true, false] {
+                for (margin, images) in [(0, 1), (3, 2)] {
+                    check(&Case { pattern, epilogue, signed_weights, margin, images, ..wide(5, 24, 37, 3) });
+                }
+            }
+        }
+    }
+    for (kernel, strides, dilations) in [([3, 3], [2, 2], [1, 1]), ([3, 3], [1, 1], [2, 2]), ([2, 4], [3, 2], [1, 2])] {
+        for inputs in [1, 3, 40] {
+            check(&Case { kernel, strides, dilations, pads: [2, 3, 1, 0], margin: 1, ..wide(9, inputs, 20, 1) });
+        }
+    }
+    check(&Case { epilogue: Epilogue::Codes(Elem::I16), ..wide(17, 96, 72, 1) });
+    check(&Case { size: [2, 3], ..wide(1, 200, 264, 3) });
+}
+
+#[test]
 fn images_bodies_and_layouts() {
     for epilogue in [Epilogue::Raw, Epilogue::Codes(Elem::U8), Epilogue::Codes(Elem::I8), Epilogue::Residual] {
         for margin in [0, 1, 5] {
@@ -548,6 +576,8 @@ fn what_cannot_be_computed_is_refused() {
         refused(|s| s.weights[0] = 300),
         refused(|s| s.output.elem = Elem::U8),
         refused(|s| s.input_range = (0, 256)),
+        refused(|s| (s.input.elem, s.input_zero) = (Elem::I16, 3)),
+        refused(|s| (s.input.elem, s.input_zero, s.group, s.weights) = (Elem::I16, 0, 4, vec![1; 36])),
     ];
     insta::assert_snapshot!(reasons.join("\n"));
 }

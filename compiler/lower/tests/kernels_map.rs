@@ -76,7 +76,7 @@ fn dequantize(body: &mut Body, q: NodeId, scale: f32, zero_point: i32) -> NodeId
 
 #[test]
 fn copies_between_layouts() {
-    for elem in [Elem::U8, Elem::I8, Elem::I32, Elem::F32] {
+    for elem in [Elem::U8, Elem::I8, Elem::I16, Elem::I32, Elem::F32] {
         for dims in SHAPES {
             for (from, to) in [(0, 0), (0, 1), (1, 0), (2, 3), (3, 2), (0, 2), (4, 4)] {
                 let output = placed(to, dense(dims, elem));
@@ -88,7 +88,14 @@ fn copies_between_layouts() {
 
 #[test]
 fn residual_additions() {
-    for (elem, to, zero) in [(Elem::U8, Elem::U8, 0), (Elem::I8, Elem::I8, -128), (Elem::U8, Elem::I8, 3)] {
+    for (elem, to, zero) in [
+        (Elem::U8, Elem::U8, 0),
+        (Elem::I8, Elem::I8, -128),
+        (Elem::U8, Elem::I8, 3),
+        (Elem::I16, Elem::I16, -32768),
+        (Elem::I16, Elem::U8, 3),
+        (Elem::U8, Elem::I16, 0),
+    ] {
         for dims in SHAPES {
             for (a, b, y) in [(0, 0, 0), (0, 1, 1), (2, 0, 0), (1, 3, 2)] {
                 let mut body = Body::new();
@@ -108,7 +115,7 @@ fn residual_additions() {
 
 #[test]
 fn quantization_of_any_float_by_any_scale() {
-    for to in [Elem::U8, Elem::I8] {
+    for to in [Elem::U8, Elem::I8, Elem::I16] {
         let (lo, hi) = to.code_range().expect("a code type");
         for zero_point in [lo, hi, 0, 7] {
             for scale in [1.0, 0.25, 0.1, 3.7e-3, 1e-30, 1e30] {
@@ -133,7 +140,7 @@ fn quantization_of_any_float_by_any_scale() {
 
 #[test]
 fn requantization_of_any_accumulator() {
-    for to in [Elem::U8, Elem::I8] {
+    for to in [Elem::U8, Elem::I8, Elem::I16] {
         let (lo, hi) = to.code_range().expect("a code type");
         for zero_point in [lo, hi, 0] {
             for multiplier in [1e-9f32, 3.3e-4, 0.5, 0.98, 1.0, 7.5, 1e30, -0.01] {
@@ -157,7 +164,7 @@ fn requantization_of_any_accumulator() {
 
 #[test]
 fn requantization_of_any_float() {
-    for to in [Elem::U8, Elem::I8] {
+    for to in [Elem::U8, Elem::I8, Elem::I16] {
         let (lo, hi) = to.code_range().expect("a code type");
         for zero_point in [lo, hi, 0, 11] {
             for multiplier in [1.0, 0.5, 13.7, 1e-30, 1e30] {
@@ -181,7 +188,7 @@ fn requantization_of_any_float() {
 fn bounded_numbers_round_like_any() {
     // Products near every tie, at the edge of what rounds by an addition, and beyond it.
     for scale in [0.5, 0.25, 1.0 / 3.0, 2.0, 8191.75, 16448.0, 16449.0, 32896.0, 8.3e6, 8.5e6, 1e9] {
-        for (zero_point, to) in [(0, Elem::U8), (3, Elem::U8), (-128, Elem::I8), (127, Elem::I8)] {
+        for (zero_point, to) in [(0, Elem::U8), (3, Elem::U8), (-128, Elem::I8), (127, Elem::I8), (0, Elem::I16)] {
             for zero in [0, 1, 128, 255] {
                 let dims = [1, 3, 5, 47];
                 let mut body = Body::new();
@@ -249,7 +256,7 @@ fn operands_that_broadcast() {
             if n * h * w == 0 {
                 continue;
             }
-            for (elem, how) in [(Elem::U8, 0), (Elem::I8, 2), (Elem::U8, 1)] {
+            for (elem, how) in [(Elem::U8, 0), (Elem::I8, 2), (Elem::U8, 1), (Elem::I16, 2)] {
                 let mut body = Body::new();
                 let x = body.operand(Operand::Tensor(placed(how, dense(dims, elem))));
                 let s = body.operand(Operand::Tensor(dense(small, elem)));

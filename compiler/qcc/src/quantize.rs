@@ -10,8 +10,8 @@ use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
 use qcc_quantize::{
-    Calibration, Expected, Grids, Judge, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime, Samples,
-    Sensitivity, Sessions,
+    Calibration, Choice, Expected, Grids, Judge, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime,
+    Samples, Sensitivity, Sessions,
 };
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
@@ -25,6 +25,8 @@ pub struct Options {
     pub keep_float: Vec<String>,
     /// Names of nodes that run on integers, whatever they cost.
     pub int8: Vec<String>,
+    /// Names of nodes that run on codes of 16 bits, whatever they cost.
+    pub int16: Vec<String>,
     /// Matrix products that find the range of what they multiply at run time.
     pub dynamic: Dynamic,
     /// Steps that are left out.
@@ -222,6 +224,7 @@ fn allowed(calibration: &Calibration, options: &Options) -> Result<Vec<Vec<Preci
     let layers = &calibration.layers;
     let float = named(layers, &options.keep_float)?;
     let forced = named(layers, &options.int8)?;
+    let sixteen = named(layers, &options.int16)?;
     let dynamic = dynamic(layers, &options.dynamic)?;
     let integers: &[Precision] = match options.weight_bits {
         Some(7) => &[Precision::Int7],
@@ -229,16 +232,34 @@ fn allowed(calibration: &Calibration, options: &Options) -> Result<Vec<Vec<Preci
         _ => &[Precision::Int8],
     };
     let chosen = options.dynamic == Dynamic::Chosen && options.weight_bits.is_none();
-    let of = |i: usize| match (float[i], forced[i], dynamic[i]) {
+    let fits = fit_codes_of_16_bits(calibration);
+    if let Some(i) = (0..layers.len()).find(|&i| sixteen[i] && !fits[i]) {
+        let name = &layers[i].name;
+        return Err(Failure::input(format!("`{name}` has groups, or too large sums of products for codes of 16 bits")));
+    }
+    let of = |i: usize| match (float[i], forced[i], sixteen[i], dynamic[i]) {
         (true, ..) => vec![Precision::Float],
-        (_, true, _) => integers.to_vec(),
-        (_, _, true) => vec![Precision::Dynamic],
+        (_, true, ..) => integers.to_vec(),
+        (_, _, true, _) => vec![Precision::Int16],
+        (.., true) => vec![Precision::Dynamic],
         _ => {
+            let fine = (options.weight_bits != Some(7) && fits[i]).then_some(Precision::Int16);
             let at_run_time = (chosen && layers[i].is_matrix_product()).then_some(Precision::Dynamic);
-            [Precision::Float].into_iter().chain(integers.iter().copied()).chain(at_run_time).collect()
+            let all = [Precision::Float].into_iter().chain(integers.iter().copied());
+            all.chain(fine).chain(at_run_time).collect()
         }
     };
     Ok((0..layers.len()).map(of).collect())
+}
+
+/// Which layers have integer kernels for codes of 16 bits.
+fn fit_codes_of_16_bits(calibration: &Calibration) -> Vec<bool> {
+    let layers = &calibration.layers;
+    let plan = calibration.plan(&vec![Precision::Int16; layers.len()]);
+    let fits = |(layer, choice): (&Layer, &Choice)| {
+        layer.groups == 1 && choice.integer().is_some_and(|integer| integer.fits_codes_of_16_bits(layer))
+    };
+    layers.iter().zip(&plan.choices).map(fits).collect()
 }
 
 /// Which matrix products are asked to find ranges at run time.

@@ -86,6 +86,7 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
         let alone = sensitivity.map(|s| -10.0 * s.int8.log10());
         let seven = sensitivity.map(|s| -10.0 * s.int7.log10());
         let runs_on = match choice {
+            Choice::Integer(Precision::Int16, _) => "integers, values of 16 bits",
             Choice::Integer(Precision::Int7, _) => "integers, weights of 7 bits",
             Choice::Integer(Precision::Dynamic, _) => "8-bit integers of a range found at run time",
             Choice::Integer(..) => "8-bit integers",

@@ -126,12 +126,12 @@ fn every_method_quantizes_the_example() {
 
 #[test]
 fn a_named_layer_stays_in_floats() {
-    let all = quantized(&float(), input(first(&IMAGES, 8)), &wide()).expect("it is quantized");
-    let name = all.plan.layers[3].name.clone();
-    let options = Options { keep_float: vec![name], weight_bits: Some(8), ..wide() };
+    let options = Options { weight_bits: Some(8), ..wide() };
+    let all = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
+    assert_ne!(all.plan.choices[3], Choice::Float);
+    let options = Options { keep_float: vec![all.plan.layers[3].name.clone()], ..options };
     let result = quantized(&float(), input(first(&IMAGES, 8)), &options).expect("it is quantized");
-    let floats: Vec<usize> = (0..11).filter(|&i| result.plan.choices[i] == Choice::Float).collect();
-    assert_eq!(floats, [3]);
+    assert_eq!(result.plan.choices[3], Choice::Float);
 }
 
 fn message(result: Result<Quantized, Failure>) -> String {
@@ -347,6 +347,32 @@ fn a_matrix_product_finds_its_range_at_run_time_as_asked() {
     let options = Options { dynamic: Dynamic::Named(vec![convolution]), ..wide() };
     let text = message(quantized(&float(), input(first(&IMAGES, 4)), &options));
     assert!(text.contains("is a convolution"), "{text}");
+}
+
+#[test]
+fn codes_of_16_bits_are_nearly_floats_and_run_on_integer_kernels() {
+    let options = |int16| Options { int16, weight_bits: Some(8), skip: Step::ALL.to_vec(), ..wide() };
+    let eight = quantized(&float(), input(first(&IMAGES, 16)), &options(Vec::new())).expect("it is quantized");
+    let is_float = |node: &qcc_ir::Node| match node {
+        qcc_ir::Node::Op(n) => matches!(n.op.name, "Conv" | "MatMul"),
+        qcc_ir::Node::Fused(n) => n.core.as_ref().is_some_and(|core| matches!(core.op.name, "Conv" | "MatMul")),
+        _ => false,
+    };
+    let in_groups = |layer: &&qcc_quantize::Layer| layer.groups > 1;
+    let (grouped, others): (Vec<_>, Vec<_>) = eight.plan.layers.iter().partition(in_groups);
+    let refused = quantized(&float(), input(first(&IMAGES, 16)), &options(vec![grouped[0].name.clone()]));
+    assert!(format!("{:?}", refused.err()).contains("has groups"));
+    let names: Vec<String> = others.iter().map(|l| l.name.clone()).collect();
+    let result = quantized(&float(), input(first(&IMAGES, 16)), &options(names.clone())).expect("it is quantized");
+    let precisions = result.plan.precisions();
+    assert_eq!(precisions.iter().filter(|p| **p == Precision::Int16).count(), names.len());
+    assert!(result.loss.sqnr_db() > eight.loss.sqnr_db(), "{:?} beside {:?}", result.loss, eight.loss);
+
+    let bytes = qcc_onnx::export(&typed(&result.graph)).expect("it is standard");
+    let again = qcc_onnx::import_bytes(bytes.into(), None).expect("what was written can be read");
+    let compiled = pipeline::compile(&again, &Bindings::default(), &RULES, WIDE, &mut |_| ()).expect("it compiles");
+    let chosen = compiled.chosen.graph.graph();
+    assert!(!chosen.node_ids().any(|id| is_float(chosen.node(id))), "{}", qcc_ir::print_graph(chosen));
 }
 
 #[test]

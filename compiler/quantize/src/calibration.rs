@@ -157,11 +157,11 @@ impl Calibration {
         let Judge { precisions, data, runtime, .. } = judge;
         let wanted: Vec<bool> = precisions.iter().map(|p| p.is_integer()).collect();
         let covariances = covariance::covariances(self, &wanted, samples, *data, runtime)?;
-        let plans = Precision::CALIBRATED.map(|p| self.plan(&vec![p; precisions.len()]));
+        let plans = Precision::BY_WEIGHTS.map(|p| self.plan(&vec![p; precisions.len()]));
         let of = |(i, covariances): (usize, &Vec<Covariance>)| {
             let nearest: Vec<(&IntegerLayer, Codes)> = plans
                 .iter()
-                .zip(Precision::CALIBRATED)
+                .zip(Precision::BY_WEIGHTS)
                 .filter_map(|(plan, precision)| Some((plan.choices[i].integer()?, precision.codes()?)))
                 .collect();
             let factors = self.factors.get(&self.layers[i].input).map(|f| &*f.factors);
@@ -172,7 +172,7 @@ impl Calibration {
         let layers: Vec<usize> = (0..found.len()).filter(|&i| !covariances[i].is_empty()).collect();
         keep::kept(layers.len(), &mut |part| {
             for &at in part {
-                let codes = Precision::CALIBRATED.into_iter().filter_map(Precision::codes);
+                let codes = Precision::BY_WEIGHTS.into_iter().filter_map(Precision::codes);
                 self.rounded.extend(found[layers[at]].iter().zip(codes).map(|(r, c)| ((layers[at], c), r.clone())));
             }
             let now = judge.loss(self)?;
@@ -205,7 +205,11 @@ impl Calibration {
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
         for (i, layer) in self.layers.iter().enumerate() {
             let Some(codes) = precisions[i].codes() else { continue };
-            let grid = plan.input_grid(layer).filter(|_| precisions[i].reads_codes());
+            let grid = match precisions[i] {
+                Precision::Int16 => Some(self.fine_grid(layer.input)),
+                Precision::Dynamic => None,
+                _ => plan.input_grid(layer),
+            };
             let input = grid.unwrap_or_else(|| self.usual_grid(layer.input)).scale;
             let mut importance = self.moments[&layer.input].mean_squares();
             let scaled = plan.factors.get(&layer.input).map(|f| {
@@ -214,10 +218,21 @@ impl Calibration {
             });
             let layer = scaled.as_ref().unwrap_or(layer);
             let rounded = self.rounded.get(&(i, codes));
-            let integer = weights::quantize(layer, &self.biases[i], &importance, input, codes, rounded);
+            let mut integer = weights::quantize(layer, &self.biases[i], &importance, input, codes, rounded);
+            integer.input = grid.filter(|_| precisions[i] == Precision::Int16);
             plan.choices[i] = Choice::Integer(precisions[i], integer);
         }
         plan
+    }
+
+    /// The grid of 16 bits of a value.
+    fn fine_grid(&self, value: ValueId) -> Grid {
+        let moments = &self.moments[&value];
+        let (low, high) = match self.factors.get(&value) {
+            Some(f) => smooth::scaled_range(moments, &f.factors),
+            None => moments.extremes(),
+        };
+        Grid::fine(low, high)
     }
 
     /// The grid that covers what a value usually is: what is found at run time lies about it.

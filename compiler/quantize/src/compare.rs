@@ -94,7 +94,8 @@ pub fn layer_errors(
         }
     }
     let error = |(&layer, (local, whole)): (&usize, (Distance, Distance))| {
-        let (input, grid) = (plan.layers[layer].input, plan.input_grid(&plan.layers[layer]));
+        let own = plan.choices[layer].integer().and_then(|integer| integer.input);
+        let (input, grid) = (plan.layers[layer].input, own.or(plan.input_grid(&plan.layers[layer])));
         // Ranges of values divided by factors leave nothing out.
         let divided = plan.factors.contains_key(&input);
         let outside = |grid: Grid| calibration.moments[&input].histogram.share_outside(grid.limits());

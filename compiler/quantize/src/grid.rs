@@ -30,6 +30,8 @@ impl Codes {
     pub const U8: Codes = Codes { dtype: DType::U8, lowest: 0, highest: 255 };
     /// -127 to 127: of equal length on both sides.
     pub const I8: Codes = Codes { dtype: DType::I8, lowest: -127, highest: 127 };
+    /// -32767 to 32767.
+    pub const I16: Codes = Codes { dtype: DType::I16, lowest: -32767, highest: 32767 };
     /// -63 to 63 in bytes.
     pub const I7: Codes = Codes { dtype: DType::I8, lowest: -63, highest: 63 };
 
@@ -71,6 +73,12 @@ impl Grid {
             _ => scale_of(reach / steps),
         };
         Grid { scale, zero_point, codes }
+    }
+
+    /// A grid of codes of 16 bits with zero in the middle. Steps are so fine that it reaches twice as far as `low..=high`.
+    pub fn fine(low: f64, high: f64) -> Grid {
+        let reach = 2.0 * high.max(-low).max(0.0);
+        Grid { scale: scale_of(reach / f64::from(Codes::I16.highest)), zero_point: 0, codes: Codes::I16 }
     }
 
     /// The code of a value.
@@ -131,6 +139,13 @@ mod tests {
         assert_eq!((grid.zero_point, grid.code(1.0), grid.code(-1.0)), (128, 255, 1));
         let grid = Grid::covering(0.0, 1.0, Codes::U8, GridKind::Symmetric);
         assert_eq!((grid.zero_point, grid.code(1.0)), (0, 255));
+    }
+
+    #[test]
+    fn codes_of_16_bits_reach_twice_as_far_as_values() {
+        let grid = Grid::fine(-1.0, 0.5);
+        assert_eq!((grid.zero_point, grid.code(2.0), grid.code(-2.0), grid.code(9.0)), (0, 32767, -32767, 32767));
+        assert_eq!(Grid::fine(0.0, 0.0).scale, 1.0);
     }
 
     #[test]

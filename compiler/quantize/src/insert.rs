@@ -49,8 +49,8 @@ pub fn side_by_side(graph: &TypedGraph, plan: &Plan, layers: &[usize]) -> Graph 
 pub(crate) struct Writer {
     pub(crate) out: Graph,
     pub(crate) map: FxHashMap<ValueId, ValueId>,
-    /// Values behind a pair of quantization and its inverse.
-    pairs: FxHashMap<ValueId, ValueId>,
+    /// Values behind a pair of quantization and its inverse, by the type of the codes.
+    pairs: FxHashMap<(ValueId, DType), ValueId>,
     /// Codes, scale and zero-point of values whose range is found at run time.
     dynamic: FxHashMap<ValueId, [ValueId; 3]>,
 }
@@ -143,7 +143,7 @@ impl Writer {
         grid: &Grid,
         factors: Option<&ChannelFactors>,
     ) -> ValueId {
-        if let Some(&pair) = self.pairs.get(&value) {
+        if let Some(&pair) = self.pairs.get(&(value, grid.codes.dtype)) {
             return pair;
         }
         let scale = self.out.add_const(grid.scale_tensor());
@@ -152,7 +152,7 @@ impl Writer {
         let x = self.divided(graph, value, factors);
         let q = self.op("QuantizeLinear", Attrs::new(), inputs(x), String::new());
         let pair = self.op("DequantizeLinear", Attrs::new(), inputs(q), String::new());
-        self.pairs.insert(value, pair);
+        self.pairs.insert((value, grid.codes.dtype), pair);
         pair
     }
 
@@ -181,11 +181,12 @@ impl Writer {
         }
         let Node::Op(node) = graph.graph().node(layer.node) else { unreachable!("a layer is an operator") };
         let mut node = self.mapped(node);
-        let grid = plan.input_grid(layer);
+        let grid = integer.input.or(plan.input_grid(layer));
         if let Some(grid) = &grid {
             node.inputs[0] = Some(self.codes(graph, layer.input, grid, factors));
         }
-        self.layer(node, layer, integer, grid)
+        // Codes of 16 bits leave no room for a bias in the sum.
+        self.layer(node, layer, integer, grid.filter(|_| integer.input.is_none()))
     }
 
     /// A matrix product on codes whose grid is found at run time, as dynamic quantization is written in the standard:

@@ -55,10 +55,26 @@ pub struct IntegerLayer {
     pub codes: Tensor,
     /// Scale of each output's weights.
     pub scales: Vec<f32>,
+    /// The grid of what it reads, if the layer has one of its own.
+    pub input: Option<Grid>,
     /// Bias of each output, corrections included; empty if there is none.
     pub bias: Vec<f32>,
     /// Expected square of the error of each output, if errors are independent.
     pub noise: Vec<f64>,
+}
+
+impl IntegerLayer {
+    /// Whether sums of products of its weights with any codes of 16 bits fit 32 bits, with room for weights that are rounded
+    /// another way.
+    pub fn fits_codes_of_16_bits(&self, layer: &Layer) -> bool {
+        const MOST: i64 = (1 << 31) / (1 << 15) * 9 / 10;
+        let inner: usize = layer.weights.shape()[layer.output_axis + 1..].iter().product();
+        let mut sums = vec![0i64; layer.outputs()];
+        for (i, w) in self.codes.slice::<i8>().iter().enumerate() {
+            sums[i / inner % layer.outputs()] += i64::from(*w).abs();
+        }
+        sums.iter().all(|sum| *sum <= MOST)
+    }
 }
 
 impl Plan {

@@ -12,22 +12,24 @@ pub enum Precision {
     /// On codes of 8 bits with weights of 7 bits, of which sums of several products fit 16 bits: faster on CPUs without a dot
     /// product of bytes.
     Int7,
+    /// On codes of 16 bits with weights of 8 bits; reads and writes floats.
+    Int16,
     /// On codes of 8 bits of a range that is found at run time, with weights of 8 bits; reads and writes floats.
     Dynamic,
 }
 
 impl Precision {
     /// All but floats.
-    pub const INTEGERS: [Precision; 3] = [Precision::Int8, Precision::Int7, Precision::Dynamic];
+    pub const INTEGERS: [Precision; 4] = [Precision::Int8, Precision::Int7, Precision::Int16, Precision::Dynamic];
 
-    /// Those that read codes of a grid that calibration chose, one for each kind of codes of weights.
-    pub const CALIBRATED: [Precision; 2] = [Precision::Int8, Precision::Int7];
+    /// One for each kind of codes of weights.
+    pub const BY_WEIGHTS: [Precision; 2] = [Precision::Int8, Precision::Int7];
 
     /// Codes of weights; none if it computes on floats.
     pub fn codes(self) -> Option<Codes> {
         match self {
             Precision::Float => None,
-            Precision::Int8 | Precision::Dynamic => Some(Codes::I8),
+            Precision::Int8 | Precision::Int16 | Precision::Dynamic => Some(Codes::I8),
             Precision::Int7 => Some(Codes::I7),
         }
     }
@@ -37,7 +39,7 @@ impl Precision {
         self != Precision::Float
     }
 
-    /// Whether it reads codes of a grid that calibration chose.
+    /// Whether it reads codes of a grid that all who read the value share.
     pub fn reads_codes(self) -> bool {
         matches!(self, Precision::Int8 | Precision::Int7)
     }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Precision {
             Precision::Float => "float",
             Precision::Int8 => "int8",
             Precision::Int7 => "int7",
+            Precision::Int16 => "int16",
             Precision::Dynamic => "dynamic",
         })
     }

@@ -23,6 +23,8 @@ pub struct Sensitivity {
     pub int8: f64,
     /// With weights of 7 bits.
     pub int7: f64,
+    /// With codes of 16 bits.
+    pub int16: f64,
     /// With ranges found at run time.
     pub dynamic: f64,
 }
@@ -34,6 +36,7 @@ impl Sensitivity {
             Precision::Float => 0.0,
             Precision::Int8 => self.int8,
             Precision::Int7 => self.int7,
+            Precision::Int16 => self.int16,
             Precision::Dynamic => self.dynamic,
         }
     }
@@ -59,9 +62,10 @@ pub fn sensitivities(
     };
     let int8 = where_allowed(Precision::Int8, &reads_codes);
     let int7 = where_allowed(Precision::Int7, &reads_codes);
+    let int16 = where_allowed(Precision::Int16, &reads_codes);
     let dynamic = where_allowed(Precision::Dynamic, &finds_range);
     let switches = switches(allowed);
-    let mut out = vec![Sensitivity { int8: 0.0, int7: 0.0, dynamic: 0.0 }; allowed.len()];
+    let mut out = vec![Sensitivity { int8: 0.0, int7: 0.0, int16: 0.0, dynamic: 0.0 }; allowed.len()];
     if switches.is_empty() {
         return Ok(out);
     }
@@ -83,9 +87,9 @@ pub fn sensitivities(
         let noise = noise_of(&total);
         match added {
             Added::Rounding => {
-                let (eight, seven) = (power(&int8, layer), power(&int7, layer));
-                out[layer].int8 = noise;
-                out[layer].int7 = if eight > 0.0 { noise * seven / eight } else { noise };
+                let eight = power(&int8, layer);
+                let as_in = |plan: &Plan| if eight > 0.0 { noise * power(plan, layer) / eight } else { noise };
+                (out[layer].int8, out[layer].int7, out[layer].int16) = (noise, as_in(&int7), as_in(&int16));
             }
             Added::Difference => out[layer].dynamic = noise,
         }

@@ -60,7 +60,7 @@ pub fn quantize(
         scales.push(scale);
     }
     let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
-    IntegerLayer { codes, scales, bias, noise }
+    IntegerLayer { codes, scales, input: None, bias, noise }
 }
 
 /// Expected square of the error that rounding weights leaves in a product, if inputs are independent.

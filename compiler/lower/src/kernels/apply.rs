@@ -1,7 +1,7 @@
 //! One application of a body: its nodes evaluated on vectors, on demand, each as packed bytes or as numbers of four bytes,
 //! whatever its users need.
 
-use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, Ty, UnOp, Value, math};
+use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, Ty, UnOp, VL, Value, math};
 
 use super::body::{Compare, Fn1, Fn2, Node, NodeId};
 use super::emit::{Emitter, GROUP};
@@ -23,7 +23,7 @@ pub struct Tile<'e, 'a, 'b> {
     pub(super) twin: Twin,
     /// Of each node, what has been computed: I32 or F32 vectors of four lanes.
     numbers: Vec<[Option<Value>; GROUP / 4]>,
-    /// Codes widened to I16.
+    /// Codes as I16, eight to a half of a register.
     pub(super) halves: Vec<[Option<Value>; 2]>,
     /// Codes packed to bytes.
     pub(super) codes: Vec<Option<Value>>,
@@ -84,6 +84,11 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
             Node::Core => self.core[v],
             Node::F32(value) => self.splat(Lane::F32, value.to_bits()),
             Node::I32(value) => self.splat(Lane::I32, *value as u32),
+            Node::Operand(i) if emitter.types[id.0 as usize] == Elem::I16 && self.is_broadcast(*i) => {
+                let address = self.code_address(*i);
+                let codes = self.b.load_widen_s(Lane::I16, address);
+                self.b.broadcast_lane(codes, 0)
+            }
             Node::Operand(_) if emitter.is_code(id) => self.widen(id, v),
             Node::Operand(i) => self.operand(*i, lane(emitter.types[id.0 as usize]), v),
             Node::Unary(f, x) => {
@@ -206,9 +211,9 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
         if self.emitter.types[id.0 as usize] == Elem::F32 { x } else { self.b.unary(UnOp::ToF32, x) }
     }
 
-    /// Four lanes of a node that exists as bytes.
+    /// Four lanes of a node that exists as codes.
     pub(super) fn widen(&mut self, id: NodeId, v: usize) -> Value {
-        let signed = self.emitter.types[id.0 as usize] == Elem::I8;
+        let signed = self.emitter.types[id.0 as usize] != Elem::U8;
         let half = self.half(id, v / 2);
         let op = match (v % 2, signed) {
             (0, true) => UnOp::WidenLowS,
@@ -219,10 +224,15 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
         self.b.unary(op, half)
     }
 
-    /// Eight lanes of a node that exists as bytes, as I16.
+    /// Eight lanes of a node that exists as codes, as I16.
     pub(super) fn half(&mut self, id: NodeId, half: usize) -> Value {
         if let Some(known) = self.halves[id.0 as usize][half] {
             return known;
+        }
+        if self.emitter.types[id.0 as usize] == Elem::I16 {
+            let value = self.sixteen_bits(id, half);
+            self.halves[id.0 as usize][half] = Some(value);
+            return value;
         }
         let signed = self.emitter.types[id.0 as usize] == Elem::I8;
         let value = match self.emitter.body.nodes[id.0 as usize] {
@@ -243,6 +253,26 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
         };
         self.halves[id.0 as usize][half] = Some(value);
         value
+    }
+
+    /// Eight lanes of a node of 16-bit codes.
+    fn sixteen_bits(&mut self, id: NodeId, half: usize) -> Value {
+        let emitter = self.emitter;
+        match &emitter.body.nodes[id.0 as usize] {
+            Node::Operand(i) if !self.is_broadcast(*i) => {
+                let address = self.code_address(*i).plus((half * VL) as i64);
+                self.b.load(Lane::I16, VL, address)
+            }
+            _ => {
+                let of = |this: &mut Self, v: usize| match emitter.is_rounded(id) {
+                    true => this.rounded(id, v, Saturation::Pack),
+                    false => this.number(id, v),
+                };
+                let low = of(self, 2 * half);
+                let high = if 2 * half + 1 < self.vectors { of(self, 2 * half + 1) } else { low };
+                self.b.binary(BinOp::NarrowS, low, high)
+            }
+        }
     }
 
     pub(super) fn splat_byte(&mut self, code: i32) -> Value {
@@ -285,7 +315,12 @@ impl Emitter<'_> {
 
     /// Whether the node's codes come as bytes, clipped or not.
     pub(super) fn is_packed(&self, id: NodeId) -> bool {
-        matches!(self.body.nodes[self.clipped(id).0.0 as usize], Node::Core | Node::Operand(_) | Node::Lookup { .. })
+        let bytes = self.types[id.0 as usize] != Elem::I16;
+        bytes
+            && matches!(
+                self.body.nodes[self.clipped(id).0.0 as usize],
+                Node::Core | Node::Operand(_) | Node::Lookup { .. }
+            )
     }
 }
 

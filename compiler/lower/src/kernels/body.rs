@@ -5,7 +5,7 @@
 //! is a map: everything it reads is an operand. The graph lowering translates fused pointwise operators into bodies;
 //! the generators emit them while the accumulator tile is in registers.
 //!
-//! Each node has an element type. Codes (U8, I8) are numbers in the range of their type; I32 and F32 are what they say.
+//! Each node has an element type. Codes (U8, I8, I16) are numbers in the range of their type; I32 and F32 are what they say.
 
 use thiserror::Error;
 
@@ -98,7 +98,7 @@ pub enum Node {
     },
     /// `table[q as u8]`, a code of type `to`.
     Lookup {
-        /// A code; an I8 code indexes by its byte (two's complement).
+        /// A code of 8 bits; an I8 code indexes by its byte (two's complement).
         q: NodeId,
         /// 256 bytes.
         table: Vec<u8>,
@@ -276,10 +276,11 @@ impl Body {
                 need(acc, Elem::I32).or(need(acc, Elem::F32)).and(need(multiplier, Elem::F32)).and(code(*to))
             }
             Node::ClipCode { q, .. } => code(ty(q)?),
-            Node::Lookup { q, table, to } => {
-                code(ty(q)?)?;
-                if table.len() == 256 { code(*to) } else { Err(format!("a table of {} bytes", table.len())) }
-            }
+            Node::Lookup { q, table, to } => match (code(ty(q)?)?, code(*to)?, table.len()) {
+                (Elem::I16, ..) | (_, Elem::I16, _) => Err("a table of codes of 16 bits".into()),
+                (_, to, 256) => Ok(to),
+                (.., bytes) => Err(format!("a table of {bytes} bytes")),
+            },
             Node::Test { x, y, .. } if number(x)? == number(y)? => Ok(Elem::U8),
             Node::Test { .. } => Err("a comparison of different types".into()),
             Node::Select { x, y, a, b, .. } => {

@@ -46,6 +46,7 @@ pub fn magnitudes(body: &Body, types: &[Elem], core: f64) -> Vec<f64> {
         all.push(match elem {
             Elem::U8 => 255.0,
             Elem::I8 => 128.0,
+            Elem::I16 => 32768.0,
             Elem::I32 => magnitude.min(2147483648.0),
             Elem::F32 => magnitude,
         });

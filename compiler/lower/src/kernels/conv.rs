@@ -1,4 +1,4 @@
-//! Integer convolution and matrix product of 8-bit codes, with a body applied before anything is stored.
+//! Integer convolution and matrix product of codes with weights of 8 bits, with a body applied before anything is stored.
 //!
 //! ```text
 //! acc[p, o] = bias[o] + sum over taps and channels of (x[p, tap, c] - input_zero) * (w[o, c, tap] - weight_zero[o])
@@ -20,7 +20,7 @@ use super::{depthwise, product};
 /// What a convolution kernel computes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvSpec {
-    /// Codes (U8 or I8), channels last. The halo is at least the padding and holds the zero point.
+    /// Codes (U8, I8, or I16 in one group), channels last. The halo is at least the padding and holds the zero point.
     pub input: TensorLayout,
     /// What the body computes; its own halo is not written.
     pub output: TensorLayout,
@@ -36,7 +36,7 @@ pub struct ConvSpec {
     pub group: usize,
     /// Codes in the order `[output channel][channel of the group][row][column]`.
     pub weights: Vec<i16>,
-    /// The code that stands for zero in the input.
+    /// The code that stands for zero in the input; zero itself if codes have 16 bits.
     pub input_zero: i32,
     /// The code that stands for zero in the weights: one, or one per output channel.
     pub weight_zero: Vec<i32>,
@@ -51,7 +51,7 @@ pub struct ConvSpec {
 /// A matrix product `x[M, K] * w[K, N]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatMulSpec {
-    /// `[M, K]` codes (U8 or I8), a [`TensorLayout::matrix`] or anything whose pixels are the rows.
+    /// `[M, K]` codes (U8, I8 or I16), a [`TensorLayout::matrix`] or anything whose pixels are the rows.
     pub input: TensorLayout,
     /// `[M, N]`, what the body computes.
     pub output: TensorLayout,
@@ -244,6 +244,9 @@ pub fn check(spec: &ConvSpec) -> Result<(), String> {
         return Err(format!("the input holds {:?}, not codes", x.elem));
     };
     check_windows(spec)?;
+    if x.elem == Elem::I16 && (spec.input_zero != 0 || spec.group != 1) {
+        return Err("codes of 16 bits with a zero point or in groups".into());
+    }
     let taps = spec.kernel[0] * spec.kernel[1] * spec.group_inputs();
     if spec.weights.len() != y.c * taps {
         return Err(format!("{} weights for {} channels of {taps} taps", spec.weights.len(), y.c));

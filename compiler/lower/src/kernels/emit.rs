@@ -185,7 +185,8 @@ impl<'a> Emitter<'a> {
         self.store(b, place, &vectors, first, count, twin);
     }
 
-    /// The first half of [`Emitter::write`]: what is to be stored, as registers of numbers or one register of codes.
+    /// The first half of [`Emitter::write`]: what is to be stored, as registers of numbers, one register of codes, or
+    /// registers of eight codes of 16 bits a half.
     pub fn apply(
         &self,
         b: &mut KernelBuilder,
@@ -197,10 +198,10 @@ impl<'a> Emitter<'a> {
     ) -> Vec<Value> {
         let mut tile = Tile::new(self, b, place, core, first, count, twin);
         let result = self.body.result;
-        if self.output.elem.code_range().is_some() {
-            vec![tile.codes(result)]
-        } else {
-            (0..twin.vectors(count)).map(|v| tile.number(result, v)).collect()
+        match self.output.elem {
+            Elem::U8 | Elem::I8 => vec![tile.codes(result)],
+            Elem::I16 => (0..twin.vectors(count).div_ceil(2)).map(|half| tile.half(result, half)).collect(),
+            Elem::I32 | Elem::F32 => (0..twin.vectors(count)).map(|v| tile.number(result, v)).collect(),
         }
     }
 

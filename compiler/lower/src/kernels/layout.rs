@@ -14,6 +14,8 @@ pub enum Elem {
     U8,
     /// Signed codes.
     I8,
+    /// Signed codes of 16 bits.
+    I16,
     /// Accumulators and indices.
     I32,
     /// Single precision.
@@ -25,15 +27,17 @@ impl Elem {
     pub const fn bytes(self) -> usize {
         match self {
             Elem::U8 | Elem::I8 => 1,
+            Elem::I16 => 2,
             Elem::I32 | Elem::F32 => 4,
         }
     }
 
-    /// Lowest and highest code, for the two code types.
+    /// Lowest and highest code, for the types of codes.
     pub const fn code_range(self) -> Option<(i32, i32)> {
         match self {
             Elem::U8 => Some((0, 255)),
             Elem::I8 => Some((-128, 127)),
+            Elem::I16 => Some((-32768, 32767)),
             Elem::I32 | Elem::F32 => None,
         }
     }

@@ -54,7 +54,7 @@ impl Tile<'_, '_, '_> {
                     true => (0, self.twin.pixel(&layout, across)),
                     false => (self.first, self.twin.codes(&layout, across)),
                 };
-                Addr { high, ..self.place.tensors[number].plus(first as i64) }
+                Addr { high, ..self.place.tensors[number].plus((first * layout.elem.bytes()) as i64) }
             }
             Source::Channel { .. } => panic!("this is a bug in qcc: operand {i} holds no codes"),
         }

@@ -15,36 +15,42 @@ use super::{Generated, grouped};
 pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let taps = Taps::of(spec);
     let signed = spec.has_signed_bytes();
-    let unit = if target.dot4 && signed { Unit::Quad } else { Unit::Pair };
+    let bytes = spec.input.elem.bytes() == 1;
+    let unit = if target.dot4 && signed && bytes { Unit::Quad } else { Unit::Pair };
     if unit == Unit::Pair
         && signed
+        && bytes
         && let Some(generated) = grouped::generate(spec, &taps, target.width)
     {
         return generated;
     }
-    let staged = unit == Unit::Pair && is_staged(spec, target.width);
-    let halves = if staged { Halves::FewChannels } else { Halves::ChannelsOrPixels };
+    let apart = unit == Unit::Pair && loads_pairs(spec, target.width);
+    let staged = apart && bytes;
+    let halves = if apart { Halves::FewChannels } else { Halves::ChannelsOrPixels };
     let (panels, constants) = pack(spec, &taps, unit, panels(spec, target.width, halves));
-    walk::generate(spec, &Product { spec, taps, unit, staged }, &panels, constants, target.width)
+    walk::generate(spec, &Product { spec, taps, unit, apart, staged }, &panels, constants, target.width)
 }
 
 struct Product<'s> {
     spec: &'s ConvSpec,
     taps: Taps,
     unit: Unit,
+    /// Whether pairs are loaded from memory into every lane, for registers of channels.
+    apart: bool,
     staged: bool,
 }
 
-/// Whether the codes are copied before they are multiplied: where registers are wide, if enough channels use them and if
-/// little else lies between them.
-fn is_staged(spec: &ConvSpec, width: Width) -> bool {
-    let few = spec.output.c <= LANES || spec.input.pitch > 2 * spec.input.c;
+/// Whether pairs of 16-bit codes are loaded for registers of channels: where registers are wide, if enough channels use them.
+/// Codes of 8 bits are copied for that before they are multiplied, if little else lies between them.
+fn loads_pairs(spec: &ConvSpec, width: Width) -> bool {
+    let sparse = spec.input.elem.bytes() == 1 && spec.input.pitch > 2 * spec.input.c;
+    let few = spec.output.c <= LANES || sparse;
     width == Width::V256 && spec.group == 1 && !few
 }
 
 impl Core for Product<'_> {
     fn pixels(&self, panel: &Panel) -> usize {
-        pixels_for(self.unit, panel, self.staged)
+        pixels_for(self.unit, panel, self.apart)
     }
 
     fn is_staged(&self) -> bool {

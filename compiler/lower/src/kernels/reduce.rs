@@ -36,7 +36,7 @@ pub fn generate(spec: &ReduceSpec, width: Width) -> Result<Generated, String> {
     let core = match x.elem {
         Elem::F32 => Elem::F32,
         Elem::U8 | Elem::I8 => Elem::I32,
-        Elem::I32 => return Err("no sum of I32 over pixels".into()),
+        Elem::I16 | Elem::I32 => return Err(format!("no sum of {:?} over pixels", x.elem)),
     };
     check(&spec.body, Some(core), y)?;
     if (x.n, x.c) != (y.n, y.c) || (y.h, y.w) != (1, 1) {

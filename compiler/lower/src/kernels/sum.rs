@@ -46,7 +46,7 @@ pub fn terms(b: &mut KernelBuilder, channels: Channels<'_>, addr: Addr) -> Vec<V
         .map(|i| match layout.elem {
             Elem::U8 => b.load_widen_u(Lane::I8, codes(i)),
             Elem::I8 => b.load_widen_s(Lane::I8, codes(i)),
-            Elem::I32 | Elem::F32 => b.load(Lane::F32, VL, numbers(i)),
+            Elem::I16 | Elem::I32 | Elem::F32 => b.load(Lane::F32, VL, numbers(i)),
         })
         .collect()
 }

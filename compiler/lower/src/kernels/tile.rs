@@ -16,8 +16,8 @@ const fn unrolled_chunks(unit: Unit) -> usize {
     }
 }
 
-/// Accumulators of a tile of staged codes.
-const STAGED_ACCUMULATORS: usize = 12;
+/// Accumulators of a tile of 16-bit codes.
+const WIDE_ACCUMULATORS: usize = 12;
 
 /// What all tiles of a kernel have in common.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub struct Tile<'p> {
     pub unit: Unit,
     /// Type of the input codes.
     pub elem: Elem,
-    /// Whether the codes are staged as 16-bit numbers.
+    /// Whether the codes are bytes that are staged as 16-bit numbers.
     pub staged: bool,
     /// Bytes of input between the windows of adjacent output pixels.
     pub pixel_step: i64,
@@ -39,6 +39,16 @@ pub struct Tile<'p> {
 }
 
 impl Tile<'_> {
+    /// How much farther codes are apart than in the input.
+    fn stretch(&self) -> i64 {
+        if self.staged { WIDE as i64 } else { 1 }
+    }
+
+    /// Bytes of a code where windows are read.
+    fn code_bytes(&self) -> i64 {
+        self.stretch() * self.elem.bytes() as i64
+    }
+
     /// Bytes of the weights of a unit, or of the biases.
     fn unit_bytes(&self) -> i64 {
         (self.panel.vectors() * self.panel.register()) as i64
@@ -46,10 +56,10 @@ impl Tile<'_> {
 }
 
 /// Registers of pixels of a tile for a panel: what fits the registers, and is enough to hide the latency of the products.
-pub fn pixels_for(unit: Unit, panel: &Panel, staged: bool) -> usize {
+pub fn pixels_for(unit: Unit, panel: &Panel, apart: bool) -> usize {
     match (unit, panel.vectors()) {
         // Two registers of weights, a broadcast and a product fill sixteen registers.
-        (Unit::Pair, vectors) if staged => STAGED_ACCUMULATORS / vectors,
+        (Unit::Pair, vectors) if apart => WIDE_ACCUMULATORS / vectors,
         (Unit::Pair, 1) => 6,
         (Unit::Pair, 2) => 4,
         // Weights are read where they are multiplied: they need no registers.
@@ -77,7 +87,7 @@ pub fn products(b: &mut KernelBuilder, tile: &Tile<'_>, acc: Vec<Value>, x: Curs
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);
     let unrolled = unrolled_chunks(tile.unit);
-    let wide = if tile.staged { WIDE as i64 } else { 1 };
+    let wide = tile.stretch();
     let row = Level {
         count: taps.outer,
         x_step: wide * taps.outer_step,
@@ -92,12 +102,12 @@ pub fn products(b: &mut KernelBuilder, tile: &Tile<'_>, acc: Vec<Value>, x: Curs
     };
     let chunk = Level {
         count: units / CHUNK,
-        x_step: wide * (CHUNK * tile.unit.codes()) as i64,
+        x_step: tile.code_bytes() * (CHUNK * tile.unit.codes()) as i64,
         w_step: unit_bytes * CHUNK as i64,
         rolled: chunks > unrolled,
     };
     let multiply = match tile.unit {
-        Unit::Pair if tile.staged => multiply_staged,
+        Unit::Pair if tile.code_bytes() == 2 => multiply_wide,
         Unit::Pair => multiply_pairs,
         Unit::Quad => multiply_quads,
     };
@@ -201,8 +211,8 @@ fn multiply_pairs(
     acc
 }
 
-/// Adds the products of a few pairs of staged codes per pixel.
-fn multiply_staged(
+/// Adds the products of a few pairs of 16-bit codes per pixel.
+fn multiply_wide(
     b: &mut KernelBuilder,
     tile: &Tile<'_>,
     x: Cursor,
@@ -216,7 +226,7 @@ fn multiply_staged(
             (0..vectors).map(|v| b.load(Lane::I16, VL, weight(tile, w, pair, v).addr())).collect();
         let x = x.plus((pair * Unit::Pair.codes() * WIDE) as i64);
         for (place, acc) in tile.pixels.places().zip(acc.chunks_mut(vectors)) {
-            let two = b.broadcast32(Lane::I16, x.pixel(place, WIDE as i64 * tile.pixel_step).addr());
+            let two = b.broadcast32(Lane::I16, x.pixel(place, tile.stretch() * tile.pixel_step).addr());
             for (acc, &weights) in acc.iter_mut().zip(&weights) {
                 *acc = b.madd16_acc(*acc, two, weights);
             }

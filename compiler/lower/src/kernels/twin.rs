@@ -62,7 +62,7 @@ impl Twin {
     /// The same for codes.
     pub fn codes(self, layout: &TensorLayout, across: bool) -> Option<i64> {
         match self {
-            Twin::Channels(far) => Some(far as i64),
+            Twin::Channels(far) => Some((far * layout.elem.bytes()) as i64),
             Twin::None | Twin::Numbers => None,
             Twin::Pixel(_) => self.pixel(layout, across),
         }

@@ -39,6 +39,10 @@ impl Random {
         match elem {
             Elem::U8 => Tensor::new(shape, (0..n).map(|_| code()).collect()),
             Elem::I8 => Tensor::new(shape, (0..n).map(|_| code() as i8).collect()),
+            Elem::I16 => {
+                let mut code = || i16::from_le_bytes([code(), code()]);
+                Tensor::new(shape, (0..n).map(|_| code()).collect())
+            }
             Elem::I32 => Tensor::new(shape, (0..n).map(|_| self.accumulator()).collect()),
             Elem::F32 => Tensor::new(shape, (0..n).map(|_| self.float()).collect()),
         }
@@ -77,6 +81,7 @@ pub fn dtype(elem: Elem) -> DType {
     match elem {
         Elem::U8 => DType::U8,
         Elem::I8 => DType::I8,
+        Elem::I16 => DType::I16,
         Elem::I32 => DType::I32,
         Elem::F32 => DType::F32,
     }
@@ -121,6 +126,10 @@ pub fn from_bytes(elem: Elem, shape: &[usize], bytes: &[u8]) -> Tensor {
     match elem {
         Elem::U8 => Tensor::new(shape.to_vec(), bytes.to_vec()),
         Elem::I8 => Tensor::new(shape.to_vec(), bytes.iter().map(|&b| b as i8).collect()),
+        Elem::I16 => {
+            let codes = bytes.chunks_exact(2).map(|w| i16::from_le_bytes([w[0], w[1]]));
+            Tensor::new(shape.to_vec(), codes.collect())
+        }
         Elem::I32 => Tensor::new(shape.to_vec(), words().map(i32::from_le_bytes).collect()),
         Elem::F32 => Tensor::new(shape.to_vec(), words().map(f32::from_le_bytes).collect()),
     }
@@ -222,6 +231,7 @@ fn scalar(dtype: DType, value: i32) -> Tensor {
     match dtype {
         DType::U8 => Tensor::new([], vec![value as u8]),
         DType::I8 => Tensor::new([], vec![value as i8]),
+        DType::I16 => Tensor::new([], vec![value as i16]),
         _ => Tensor::new([], vec![value]),
     }
 }
@@ -232,7 +242,7 @@ fn cast(x: &Tensor, to: DType) -> Tensor {
 
 /// Codes as I32, numbers as they are.
 fn number(x: &Tensor) -> Tensor {
-    if matches!(x.dtype(), DType::U8 | DType::I8) { cast(x, DType::I32) } else { x.clone() }
+    if matches!(x.dtype(), DType::U8 | DType::I8 | DType::I16) { cast(x, DType::I32) } else { x.clone() }
 }
 
 fn zip(x: &Tensor, y: &Tensor, float: impl Fn(f32, f32) -> f32, int: impl Fn(i32, i32) -> i32) -> Tensor {

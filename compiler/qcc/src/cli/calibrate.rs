@@ -25,6 +25,9 @@ pub struct Calibrate {
     /// Run a layer on integers, whatever it costs
     #[arg(long, value_name = "NODE")]
     int8: Vec<String>,
+    /// Run a layer on codes of 16 bits with weights of 8 bits, whatever it costs
+    #[arg(long, value_name = "NODE")]
+    int16: Vec<String>,
     /// Find the range of what a matrix product multiplies at run time, by the name of its node, or of all of them. This needs
     /// no samples; without any, all else stays floats
     #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -117,6 +120,7 @@ impl Calibrate {
             grids: Grids { method, kind, ..Grids::default() },
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
+            int16: self.int16.clone(),
             dynamic: match &self.dynamic[..] {
                 [] => Dynamic::Chosen,
                 names if names.iter().any(String::is_empty) => Dynamic::All,
@@ -141,7 +145,11 @@ impl Calibrate {
     /// # Errors
     /// As [`quantize::without_samples`]; options that need samples.
     pub fn without_samples(&self, graph: &Graph, bindings: &Bindings, rules: &RuleSet) -> Result<Unmeasured, Failure> {
-        let needs = [("--int8", !self.int8.is_empty()), ("--report", self.report.is_some())];
+        let needs = [
+            ("--int8", !self.int8.is_empty()),
+            ("--int16", !self.int16.is_empty()),
+            ("--report", self.report.is_some()),
+        ];
         if let Some((option, _)) = needs.iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("{option} needs samples; give them with --calibrate DATA.npz")));
         }
@@ -188,12 +196,16 @@ pub fn print(quantized: &Quantized) {
         0 => String::new(),
         n => format!(", {n} of them with weights of 7 bits"),
     };
+    let fine = match of(Precision::Int16) {
+        0 => String::new(),
+        n => format!(", {n} with values of 16 bits"),
+    };
     let at_run_time = match of(Precision::Dynamic) {
         0 => String::new(),
         n => format!(", {n} with ranges found at run time"),
     };
     println!(
-        "quantized {} of {} layers{seven}{at_run_time}, {:.1} % of their multiply-accumulates, {} grids of values",
+        "quantized {} of {} layers{seven}{fine}{at_run_time}, {:.1} % of their multiply-accumulates, {} grids of values",
         plan.layers.len() - of(Precision::Float),
         plan.layers.len(),
         100.0 * quantized.integer_share(),

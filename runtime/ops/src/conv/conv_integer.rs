@@ -16,7 +16,7 @@ pub static OP: OpDef = OpDef {
     elementwise: false,
     infer: |a| {
         let shape = conv_::infer_shape(a, 4)?;
-        iconv::check_codes(a, shape.len())?;
+        iconv::check_codes(a, iconv::BYTES)?;
         let outputs = a.ty(1)?.shape[0];
         if let Some(z) = a.opt_ty(3)
             && z.elements() != 1

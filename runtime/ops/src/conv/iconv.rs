@@ -4,11 +4,11 @@ use super::{conv_, window};
 use crate::{EvalArgs, InferArgs, OpDef, OpError, Param};
 use qcc_tensor::{DType, Tensor, TensorType};
 
-/// Integer convolution: `acc = bias + sum (x - x_zero)(w - w_zero)`, exact in i32; padding contributes zero.
+/// Integer convolution: `acc = bias + sum (x - x_zero)(w - w_zero)` modulo 2^32, exact where it fits; padding contributes zero.
 pub static OP: OpDef = OpDef {
     name: "IConv",
     domain: "qcc",
-    doc: "Integer convolution of 8-bit codes into 32-bit accumulators.",
+    doc: "Integer convolution of codes of 8 or 16 bits with weights of 8 bits into 32-bit accumulators.",
     inputs: &[
         Param::one("x"),
         Param::one("w"),
@@ -26,16 +26,22 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let shape = conv_::infer_shape(a, 4)?;
-    check_codes(a, shape.len())?;
+    check_codes(a, INPUTS)?;
     Ok(vec![TensorType { dtype: DType::I32, shape }])
 }
 
-/// Checks types of codes, zero-points and bias; shared with `IMatMul`.
-pub(crate) fn check_codes(a: &InferArgs<'_>, _rank: usize) -> Result<(), OpError> {
+/// Types of the codes that integer cores multiply with weights of 8 bits.
+pub(crate) const INPUTS: &[DType] = &[DType::U8, DType::I8, DType::I16];
+
+/// Codes of 8 bits.
+pub(crate) const BYTES: &[DType] = &[DType::U8, DType::I8];
+
+/// Checks types of codes, zero-points and bias; the first input may have one of the types `first`. Shared with `IMatMul`.
+pub(crate) fn check_codes(a: &InferArgs<'_>, first: &[DType]) -> Result<(), OpError> {
     for i in 0..2 {
         let codes = a.ty(i)?;
-        if !matches!(codes.dtype, DType::U8 | DType::I8) {
-            return Err(OpError::invalid(format!("operand {i} must be 8-bit codes, got {codes}")));
+        if !(if i == 0 { first } else { BYTES }).contains(&codes.dtype) {
+            return Err(OpError::invalid(format!("operand {i} must be codes, got {codes}")));
         }
         if let Some(z) = a.opt_ty(i + 2)
             && (z.dtype != codes.dtype || (i == 0 && z.elements() != 1))
@@ -55,6 +61,7 @@ pub(crate) fn check_codes(a: &InferArgs<'_>, _rank: usize) -> Result<(), OpError
 pub(crate) fn codes(t: &Tensor) -> Vec<i32> {
     match t.dtype() {
         DType::I8 => t.slice::<i8>().iter().map(|&v| i32::from(v)).collect(),
+        DType::I16 => t.slice::<i16>().iter().map(|&v| i32::from(v)).collect(),
         _ => t.bytes().iter().map(|&v| i32::from(v)).collect(),
     }
 }
@@ -89,7 +96,7 @@ pub(crate) fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
             (&ws, w.shape()),
             a.attrs,
             |o| bias.map_or(0, |b| b[o]),
-            |acc: i32, x, w, o| acc.wrapping_add(x * (w - wz[o])),
+            |acc: i32, x, w, o| acc.wrapping_add(x.wrapping_mul(w - wz[o])),
             |i, acc| y[i] = acc,
         );
     });

@@ -5,11 +5,12 @@ use crate::conv::iconv;
 use crate::{EvalArgs, InferArgs, OpDef, OpError, Param};
 use qcc_tensor::{DType, Tensor, TensorType};
 
-/// Integer matrix product: `acc = bias + sum (a - a_zero)(b - b_zero)`, exact in i32; `b_zero` and `bias` per column.
+/// Integer matrix product: `acc = bias + sum (a - a_zero)(b - b_zero)` modulo 2^32, exact where it fits; `b_zero` and `bias`
+/// per column.
 pub static OP: OpDef = OpDef {
     name: "IMatMul",
     domain: "qcc",
-    doc: "Integer matrix product of 8-bit codes into 32-bit accumulators.",
+    doc: "Integer matrix product of codes of 8 or 16 bits with weights of 8 bits into 32-bit accumulators.",
     inputs: &[
         Param::one("a"),
         Param::one("b"),
@@ -27,7 +28,7 @@ pub static OP: OpDef = OpDef {
 
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let p = product::geometry(&a.ty(0)?.shape, &a.ty(1)?.shape)?;
-    iconv::check_codes(a, p.shape.len())?;
+    iconv::check_codes(a, iconv::INPUTS)?;
     for i in 3..5 {
         if let Some(t) = a.opt_ty(i)
             && t.elements() != p.n
