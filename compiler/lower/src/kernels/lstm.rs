@@ -1,7 +1,7 @@
 //! The steps of an LSTM, in F32: one task walks one sequence in one direction.
 //!
 //! A step takes some units at a time, with the sums of their four gates in registers: products of the input, then the
-//! state times the weights, in blocks of at most [`BLOCK`] terms. The outputs hold the states between the steps.
+//! state times the weights, in blocks of at most `BLOCK` terms. The outputs hold the states between the steps.
 
 use qcc_kernel::{Addr, BinOp, Buf, IndexOp, Kernel, KernelBuilder, Lane, Op, VL, Value, Width, math};
 

@@ -1,7 +1,7 @@
 //! Float convolution as an implicit matrix product with constant weights, with a body applied before anything is stored.
 //!
 //! A tile is a few pixels times a panel of output channels; the weights are packed in the order in which tiles read them.
-//! Products of at most [`BLOCK`] terms are added up by themselves, so that rounding does not grow with their number.
+//! Products of at most `BLOCK` terms are added up by themselves, so that rounding does not grow with their number.
 //! The order of the terms depends on the shapes only, so every backend and every division into tasks gives the same bits.
 
 use qcc_kernel::{BinOp, KernelBuilder, Lane, VL, Value, Width};
