@@ -23,6 +23,21 @@ fn ints(list: &[usize]) -> AttrValue {
     AttrValue::Ints(list.iter().map(|&v| v as i64).collect())
 }
 
+/// Kernel, strides, dilations, pads.
+type Windows = ([usize; 2], [usize; 2], [usize; 2], [usize; 4]);
+
+/// What the operator makes of a channels-last image.
+fn convolved(x: &Tensor, weights: &Tensor, (kernel, strides, dilations, pads): Windows, group: usize) -> Tensor {
+    let attrs = Attrs::new()
+        .with("kernel_shape", ints(&kernel))
+        .with("strides", ints(&strides))
+        .with("dilations", ints(&dilations))
+        .with("pads", ints(&pads))
+        .with("group", AttrValue::Int(group as i64))
+        .with("layout", AttrValue::Str("NHWC".into()));
+    op("Conv", &[Some(x), Some(weights)], attrs)
+}
+
 #[test]
 fn depthwise_convolutions() {
     let windows = [
@@ -41,14 +56,7 @@ fn depthwise_convolutions() {
             let x = moderate(&mut random, &[n, h, w, c]);
             let weights = moderate(&mut random, &[c, 1, kernel[0], kernel[1]]);
             let bias: Vec<f32> = (0..c).map(|i| i as f32 * 0.1 - 1.0).collect();
-            let attrs = Attrs::new()
-                .with("kernel_shape", ints(&kernel))
-                .with("strides", ints(&strides))
-                .with("dilations", ints(&dilations))
-                .with("pads", ints(&pads))
-                .with("group", AttrValue::Int(c as i64))
-                .with("layout", AttrValue::Str("NHWC".into()));
-            let core = op("Conv", &[Some(&x), Some(&weights)], attrs);
+            let core = convolved(&x, &weights, (kernel, strides, dilations, pads), c);
             let output = TensorLayout::dense(n, core.shape()[1], core.shape()[2], c, Elem::F32);
             let mut body = Body::identity();
             let bias = body.operand(Operand::ChannelF32(bias));
@@ -119,14 +127,7 @@ fn convolutions() {
                 let x = moderate(&mut random, &[n, h, w, c]);
                 let weights = moderate(&mut random, &[o, c / group, kernel[0], kernel[1]]);
                 let bias: Vec<f32> = (0..o).map(|i| i as f32 * 0.1 - 1.0).collect();
-                let attrs = Attrs::new()
-                    .with("kernel_shape", ints(&kernel))
-                    .with("strides", ints(&strides))
-                    .with("dilations", ints(&dilations))
-                    .with("pads", ints(&pads))
-                    .with("group", AttrValue::Int(group as i64))
-                    .with("layout", AttrValue::Str("NHWC".into()));
-                let core = op("Conv", &[Some(&x), Some(&weights)], attrs);
+                let core = convolved(&x, &weights, (kernel, strides, dilations, pads), group);
                 let output = TensorLayout::dense(n, core.shape()[1], core.shape()[2], o, Elem::F32);
                 let mut body = Body::identity();
                 let bias = body.operand(Operand::ChannelF32(bias));
