@@ -71,6 +71,7 @@ pub(crate) const TERM_FUNCTIONS: &[(&str, &[&str])] = &[
     ("tensor", &["list", "dtype"]),
     ("scalar", &["number", "dtype"]),
     ("along", &["vector", "axis", "rank"]),
+    ("cast", &["x", "dtype"]),
     ("constant", &["x"]),
 ];
 

@@ -180,6 +180,7 @@ const TERM_WORDS: &[(&str, &str)] = &[
     ("tensor(list, dtype)", "A constant of rank one with these elements."),
     ("scalar(number, dtype)", "A constant without axes."),
     ("along(vector, axis, rank)", "A vector laid along one of `rank` axes, the others of size one."),
+    ("cast(x, dtype)", "The value as another element type, a `Cast`; absent stays absent."),
     ("constant(x)", "The bound value, evaluated at compile time."),
 ];
 

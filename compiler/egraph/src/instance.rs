@@ -248,6 +248,9 @@ impl<'a> Instance<'a> {
         for (position, expr) in numbers {
             args[position] = self.term(expr, place, typed)?;
         }
+        if op.name == "Cast" && args == [None] {
+            return Ok(None);
+        }
         if let [a, b] = args[..]
             && (a.is_none() || b.is_none())
         {

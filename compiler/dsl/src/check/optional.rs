@@ -1,16 +1,16 @@
 //! A value that may be absent is used only where absence has a meaning.
 
 use super::{asked, each};
-use crate::{ArgExpr, Builtin, Expr, OpRef, Rule, VarId, VarKind};
+use crate::{ArgExpr, Builtin, Expr, OpExpr, OpRef, Rule, VarId, VarKind};
 use qcc_diag::{Diagnostic, Span};
 use qcc_ops::{Arity, Op};
 
 /// Reports optionals in required places, unless a guard demands their presence. In sums and differences an absent
-/// value counts as zero.
+/// value counts as zero; as another type it stays absent.
 pub(super) fn check(rule: &Rule, name: Span, diagnostics: &mut Vec<Diagnostic>) {
     let present = asked(rule, Builtin::Present);
     let mut open: Vec<(VarId, Span)> = Vec::new();
-    let may_be_absent = |expr: &Expr| match expr {
+    let may_be_absent = |expr: &Expr| match beneath_casts(expr) {
         Expr::Var(id) | Expr::Folded(id) => {
             Some(*id).filter(|id| rule.vars[id.0 as usize].kind == VarKind::Optional && !present.contains(id))
         }
@@ -25,7 +25,7 @@ pub(super) fn check(rule: &Rule, name: Span, diagnostics: &mut Vec<Diagnostic>) 
                 for (i, arg) in call.args.iter().enumerate() {
                     let ArgExpr::One(expr) = arg else { continue };
                     let required = match call.op {
-                        OpRef::One(op) => !zero(op) && needs(op, i),
+                        OpRef::One(op) => !zero(op) && op.name != "Cast" && needs(op, i),
                         OpRef::Var(_) => true,
                     };
                     if required {
@@ -42,6 +42,17 @@ pub(super) fn check(rule: &Rule, name: Span, diagnostics: &mut Vec<Diagnostic>) 
         let diagnostic = Diagnostic::error("absent-value", message).label(span, "needed here");
         let diagnostic = diagnostic.label(variable.span, "may be absent");
         diagnostics.push(diagnostic.help(format!("add `if present({}) else \"…\"`", variable.name)));
+    }
+}
+
+/// What is absent if a term is.
+fn beneath_casts(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Op(OpExpr { op: OpRef::One(op), args, .. }) if op.name == "Cast" => match &args[..] {
+            [ArgExpr::One(inner)] => beneath_casts(inner),
+            _ => expr,
+        },
+        _ => expr,
     }
 }
 

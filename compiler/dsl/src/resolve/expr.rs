@@ -211,6 +211,12 @@ impl<'d> RuleContext<'_, 'd> {
                     self.fail("wrong-kind", "this is no bound value".to_string(), x.span, "a variable is needed", help)
                 }
             },
+            ("cast", [x, dtype]) => {
+                let (x, dtype) = (self.tensor_argument(x, env), self.meta(dtype, env));
+                let attrs = AttrExpr { base: None, set: vec![("to".to_string(), dtype?)] };
+                let op = OpRef::One(qcc_ops::find("Cast")?);
+                self.typed(OpExpr { op, args: vec![ArgExpr::One(x?)], attrs, output: 0, span })
+            }
             (_, [value, dtype]) => {
                 let (value, dtype) = (self.meta(value, env), self.meta(dtype, env));
                 Some(Expr::Constant { value: value?, dtype: dtype? })
