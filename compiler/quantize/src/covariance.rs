@@ -25,6 +25,8 @@ pub struct Covariance {
     pub mean: Vec<f64>,
     /// Covariance of elements.
     pub matrix: Array2<f32>,
+    /// Samples that it was measured on: rows of one sample are much alike.
+    pub samples: usize,
 }
 
 /// For every layer that `wanted` names, the covariance of each of its groups in the float model; nothing for other layers and
@@ -70,6 +72,7 @@ struct Sums {
     guess: Vec<f32>,
     groups: Vec<(Vec<f64>, Array2<f32>)>,
     rows: usize,
+    samples: usize,
 }
 
 impl Sums {
@@ -87,7 +90,7 @@ impl Sums {
         }
         let group = || (vec![0.0; length], Array2::zeros((length, length)));
         let groups = (length <= LONGEST).then(|| (0..layer.groups).map(|_| group()).collect())?;
-        Some(Self { window, guess, groups, rows: 0 })
+        Some(Self { window, guess, groups, rows: 0, samples: 0 })
     }
 
     fn add(&mut self, sample: usize, input: &Tensor) {
@@ -95,6 +98,7 @@ impl Sums {
             Some(window) => windows(window, &self.guess, self.groups.len(), sample, input),
             None => vec![last_axis(&self.guess, sample, input)],
         };
+        self.samples += 1;
         self.rows += rows.first().map_or(0, Array2::nrows);
         for ((sum, product), rows) in self.groups.iter_mut().zip(rows) {
             sum.iter_mut().zip(rows.sum_axis(Axis(0))).for_each(|(s, r)| *s += f64::from(r));
@@ -113,7 +117,7 @@ impl Sums {
             }
             let guess = |k: usize| f64::from(self.guess[group * per_group + k / taps]);
             let mean = offset.iter().enumerate().map(|(k, o)| o + guess(k)).collect();
-            Covariance { mean, matrix }
+            Covariance { mean, matrix, samples: self.samples }
         };
         self.groups.into_iter().enumerate().map(of).collect()
     }
