@@ -29,7 +29,7 @@ mod tables;
 mod values;
 pub mod why;
 
-pub use extract::{ExtractError, Extracted, Noisy, Within, avoiding, extract, within};
+pub use extract::{ExtractError, Extracted, Frontier, Noisy, Within, avoiding, extract};
 pub use history::Record;
 pub use qcc_cost::CostModel;
 pub use report::{Report, RuleReport, StepReport, Stop};

@@ -3,7 +3,7 @@
 mod files;
 
 use qcc_dsl::RuleSet;
-use qcc_egraph::{CostModel, Noisy, Options, saturate, within};
+use qcc_egraph::{CostModel, Frontier, Noisy, Options, Saturated, saturate};
 use qcc_ir::{Dim, Graph, InputNode, OpNode, ValueId};
 use qcc_ops::Attrs;
 use qcc_tensor::{DType, Tensor};
@@ -65,24 +65,38 @@ fn two_products() -> (Graph, [ValueId; 2]) {
     (b.0, [noisy[0], noisy[1]])
 }
 
-fn used(budget: f64) -> (Vec<bool>, f64) {
+fn saturated() -> (Saturated, Frontier) {
     let (graph, constants) = two_products();
     let options = Options { lossy: true, ..Options::default() };
     let typed = qcc_ir::infer(&graph).expect("it is typed");
     let saturated = saturate(&typed, &rules(), &options).expect("it saturates");
-    let noisy: Vec<Noisy> =
-        constants.iter().zip([0.3, 0.1]).map(|(&constant, noise)| Noisy { constant, noise }).collect();
-    let found = within(&saturated, &CostModel::default(), &noisy, budget).expect("it can be chosen");
-    (found.used, found.cost_ns)
+    let noisy = constants.iter().zip([0.3, 0.1]).map(|(&constant, noise)| Noisy { constant, noise });
+    (saturated, Frontier::new(noisy.collect()))
 }
 
 #[test]
 fn noise_is_spent_where_the_budget_allows_it() {
+    let (saturated, mut frontier) = saturated();
+    let mut used = |budget: f64| {
+        let found = frontier.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
+        (found.used, found.cost_ns)
+    };
     let (none, most) = used(0.05);
     let (second, less) = used(0.2);
     let (both, least) = used(0.5);
     assert_eq!((none, second, both), (vec![false, false], vec![false, true], vec![true, true]));
     assert!(most > less && less > least, "{most} {less} {least}");
+}
+
+#[test]
+fn what_was_found_for_other_budgets_changes_nothing() {
+    let (saturated, mut frontier) = self::saturated();
+    for budget in [0.2, 0.5, 0.05, 0.3, 0.01, 0.2] {
+        let found = frontier.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
+        let (_, mut fresh) = self::saturated();
+        let alone = fresh.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
+        assert_eq!(found.used, alone.used, "{budget}");
+    }
 }
 
 #[test]

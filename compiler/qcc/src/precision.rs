@@ -6,15 +6,17 @@
 use crate::failure::Failure;
 use crate::pipeline;
 use qcc_dsl::RuleSet;
-use qcc_egraph::{CostModel, Noisy, Saturated};
+use qcc_egraph::{CostModel, Frontier, Noisy, Saturated};
 use qcc_lower::Target;
 use qcc_quantize::{Alternatives, Calibration, Precision, Sensitivity};
+use std::cell::RefCell;
 
 /// Every way to compute the layers of a model.
 pub struct Chooser {
     saturated: Saturated,
     model: CostModel,
     codes: Vec<(Noisy, usize, Precision)>,
+    frontier: RefCell<Frontier>,
     /// What a layer is if no codes are chosen for it.
     layers: usize,
 }
@@ -52,8 +54,9 @@ impl Chooser {
             let noise = sensitivities[layer].noise(precision);
             (Noisy { constant, noise }, layer, precision)
         };
-        let codes = codes.into_iter().map(noisy).collect();
-        Ok(Self { saturated, model: pipeline::costs(target, rules)?, codes, layers: allowed.len() })
+        let codes: Vec<_> = codes.into_iter().map(noisy).collect();
+        let frontier = RefCell::new(Frontier::new(codes.iter().map(|(noisy, ..)| *noisy).collect()));
+        Ok(Self { saturated, model: pipeline::costs(target, rules)?, codes, frontier, layers: allowed.len() })
     }
 
     /// Time that is expected of given precisions (ns).
@@ -75,8 +78,7 @@ impl Chooser {
     /// # Errors
     /// A graph that cannot be chosen.
     pub fn within(&self, budget: f64) -> Result<Chosen, Failure> {
-        let noisy: Vec<Noisy> = self.codes.iter().map(|(noisy, ..)| *noisy).collect();
-        let found = qcc_egraph::within(&self.saturated, &self.model, &noisy, budget)?;
+        let found = self.frontier.borrow_mut().within(&self.saturated, &self.model, budget)?;
         let mut precisions = vec![Precision::Float; self.layers];
         for (used, (_, layer, precision)) in found.used.iter().zip(&self.codes) {
             if *used {

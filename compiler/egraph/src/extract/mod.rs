@@ -18,7 +18,7 @@ use crate::saturate::Saturated;
 use qcc_cost::CostModel;
 use qcc_ir::TypedGraph;
 
-pub use within::{Noisy, Within, avoiding, within};
+pub use within::{Frontier, Noisy, Within, avoiding};
 
 /// The cheapest graph that was found.
 #[derive(Debug, Clone)]

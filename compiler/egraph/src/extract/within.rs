@@ -13,6 +13,7 @@ use egg::Id;
 use qcc_cost::CostModel;
 use qcc_ir::ValueId;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A constant whose use costs accuracy.
@@ -35,42 +36,74 @@ pub struct Within {
     pub cost_ns: f64,
 }
 
-/// Steps in which the price of noise is narrowed down: a factor of a million becomes one of 1.03.
-const STEPS: usize = 9;
+/// The pairs of time and noise that no other graph beats in both, as far as they were asked for: extraction minimises time plus
+/// noise times a price, and what a price leads to is found once.
+#[derive(Debug)]
+pub struct Frontier {
+    noisy: Vec<Noisy>,
+    /// What is chosen if noise costs nothing.
+    free: Option<Within>,
+    /// What is chosen at a price: the time of the free choice times a power of [`STEP`] for all of the signal.
+    found: BTreeMap<i32, Within>,
+}
 
-/// Largest and smallest price: the time of the whole graph for so much noise, relative to the budget.
-const PRICES: (f64, f64) = (1e3, 1e-3);
+/// From one price of noise to the next.
+const STEP: f64 = 1.05;
 
-/// The cheapest graph in which the noise of the constants that kernels read is `budget` at most. If there is none, the one
-/// with the least noise that is found.
-///
-/// # Errors
-/// As [`extract`](super::extract).
-pub fn within(saturated: &Saturated, model: &CostModel, noisy: &[Noisy], budget: f64) -> Result<Within, ExtractError> {
-    let mut sources = Sources::new(saturated, noisy);
-    let free = sources.choose(model, 0.0)?;
-    if free.noise <= budget {
-        return Ok(free);
+/// Least and largest price: the time of the whole graph for so much noise, relative to the budget.
+const PRICES: (f64, f64) = (1e-3, 1e3);
+
+impl Frontier {
+    /// Of graphs that read some of these constants.
+    pub fn new(noisy: Vec<Noisy>) -> Self {
+        Self { noisy, free: None, found: BTreeMap::new() }
     }
-    let unit = free.cost_ns / budget.max(f64::MIN_POSITIVE);
-    let (mut low, mut high) = ((PRICES.1 * unit).ln(), (PRICES.0 * unit).ln());
-    let mut best = sources.choose(model, high.exp())?;
-    if best.noise > budget {
-        return Ok(best);
-    }
-    for _ in 0..STEPS {
-        let middle = (low + high) / 2.0;
-        let found = sources.choose(model, middle.exp())?;
-        if found.noise > budget {
-            low = middle;
-            continue;
+
+    /// The cheapest graph in which the noise of the constants that kernels read is `budget` at most. If there is none, the one
+    /// with the least noise that is found. Always of the same saturated graph and the same costs.
+    ///
+    /// # Errors
+    /// As [`extract`](super::extract).
+    pub fn within(&mut self, saturated: &Saturated, model: &CostModel, budget: f64) -> Result<Within, ExtractError> {
+        let mut sources = Sources::new(saturated, &self.noisy);
+        let free = match &self.free {
+            Some(free) => free,
+            None => self.free.insert(sources.choose(model, 0.0)?),
+        };
+        if free.noise <= budget {
+            return Ok(free.clone());
         }
-        high = middle;
-        if found.cost_ns < best.cost_ns {
-            best = found;
+        let power = |price: f64| (price / budget.max(f64::MIN_POSITIVE)).log(STEP).round() as i32;
+        let (mut low, mut high) = (power(PRICES.0), power(PRICES.1));
+        for (&at, known) in self.found.range(low..=high) {
+            match known.noise > budget {
+                true => low = low.max(at),
+                false => high = high.min(at),
+            }
         }
+        let mut at = high;
+        loop {
+            let known = match self.found.get(&at) {
+                Some(known) => known,
+                None => {
+                    let found = sources.choose(model, free.cost_ns * STEP.powi(at))?;
+                    self.found.entry(at).or_insert(found)
+                }
+            };
+            match known.noise > budget {
+                true if at == high => return Ok(known.clone()),
+                true => low = at,
+                false => high = at,
+            }
+            if high - low <= 1 {
+                break;
+            }
+            at = low + (high - low) / 2;
+        }
+        let within = self.found.values().filter(|found| found.noise <= budget);
+        let cheapest = within.min_by(|a, b| a.cost_ns.total_cmp(&b.cost_ns));
+        Ok(cheapest.unwrap_or(free).clone())
     }
-    Ok(best)
 }
 
 /// Price of a constant that is not to be read (ns): more than any graph takes.
