@@ -52,7 +52,32 @@ const GIVEN_UP: f64 = 1.26;
 const CORRECTABLE: f64 = 1.5;
 
 /// Attempts to meet a budget: a prediction is wrong by a factor that settles soon.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 12;
+
+/// Between which factors (measured noise over predicted noise) the prediction has to be corrected to just meet the budget.
+#[derive(Debug, Default)]
+struct Bracket {
+    /// The largest by which what was chosen did not hold.
+    too_little: Option<f64>,
+    /// The least by which it did.
+    enough: Option<f64>,
+}
+
+impl Bracket {
+    /// Factors that are as good as one: half a decibel apart.
+    const CLOSE: f64 = 1.12;
+
+    /// The factor to try next, if `measured` is that of what was tried last; none if the ends are close.
+    fn next(&self, measured: f64) -> Option<f64> {
+        match (self.too_little, self.enough) {
+            (Some(low), Some(high)) => (high > Self::CLOSE * low).then(|| (low * high).sqrt()),
+            // Where only decisions are wrong, noise has to fall further than what is measured says.
+            (Some(low), None) => Some(measured.max(1.25 * low)),
+            (None, Some(high)) => (high > Self::CLOSE * measured).then_some(measured),
+            (None, None) => Some(measured),
+        }
+    }
+}
 
 /// A search for the fastest precisions within a budget.
 pub struct Search<'a> {
@@ -129,36 +154,49 @@ struct Candidate {
 }
 
 impl Search<'_> {
-    /// Chooses, measures, and corrects the prediction until the measurement is within the budget. `start` with its loss is what
-    /// the model computes on so far. The calibration's biases become those of what is chosen.
+    /// Chooses, measures, and corrects the prediction until the measurement is just within the budget. `start` with its loss is
+    /// what the model computes on so far. The calibration's biases become those of what is chosen.
     ///
     /// # Errors
     /// Samples that cannot be run.
     pub fn run(&self, calibration: &mut Calibration, start: &[Precision], now: Loss) -> Result<Outcome, Failure> {
+        let before = calibration.biases.clone();
         let mut best = None;
         if self.budget.holds(now) {
-            let (precisions, biases) = (start.to_vec(), calibration.biases.clone());
+            let (precisions, biases) = (start.to_vec(), before.clone());
             best = Some(Candidate { precisions, biases, loss: now, cost: self.chooser.cost(start)? });
         }
-        let before = calibration.biases.clone();
+        let mut bracket = Bracket::default();
+        let mut refused = Vec::new();
         let mut scale = (now.likely_noise() / self.predicted(start).max(f64::MIN_POSITIVE)).max(f64::MIN_POSITIVE);
         for _ in 0..ATTEMPTS {
             let chosen = self.chooser.within(self.budget.noise / scale)?;
-            // Less noise only costs more.
-            if best.as_ref().is_some_and(|best| best.cost <= chosen.cost_ns) {
-                break;
+            let measured = if best.as_ref().is_some_and(|best| best.cost <= chosen.cost_ns) {
+                // Less noise only costs more.
+                bracket.enough = Some(scale);
+                scale
+            } else if refused.contains(&chosen.precisions) {
+                bracket.too_little = Some(scale);
+                scale
+            } else {
+                calibration.biases.clone_from(&before);
+                let loss = self.measured(calibration, &chosen.precisions)?;
+                if self.budget.holds(loss) {
+                    let biases = calibration.biases.clone();
+                    best = Some(Candidate { precisions: chosen.precisions, biases, loss, cost: chosen.cost_ns });
+                    bracket.enough = Some(scale);
+                } else {
+                    refused.push(chosen.precisions);
+                    bracket.too_little = Some(scale);
+                }
+                loss.likely_noise() / chosen.noise.max(f64::MIN_POSITIVE)
+            };
+            match bracket.next(measured) {
+                Some(next) => scale = next,
+                None => break,
             }
-            calibration.biases.clone_from(&before);
-            let loss = self.measured(calibration, &chosen.precisions)?;
-            if self.budget.holds(loss) {
-                let biases = calibration.biases.clone();
-                best = Some(Candidate { precisions: chosen.precisions, biases, loss, cost: chosen.cost_ns });
-                break;
-            }
-            // What is measured corrects the prediction; where only decisions are wrong, noise has to fall further.
-            let measured = loss.likely_noise() / chosen.noise.max(f64::MIN_POSITIVE);
-            scale = measured.max(1.25 * scale);
         }
+        let scale = bracket.enough.unwrap_or(scale);
         if let Some(Candidate { precisions, biases, loss, .. }) = best {
             calibration.biases = biases;
             return Ok(Outcome { precisions, loss, scale });
@@ -230,5 +268,24 @@ impl Search<'_> {
             return self.loss(calibration, precisions);
         }
         Ok(loss)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bracket;
+
+    #[test]
+    fn a_bracket_closes_from_both_sides() {
+        let mut bracket = Bracket { too_little: Some(2.0), enough: None };
+        assert_eq!(bracket.next(8.0), Some(8.0), "what is measured corrects the prediction");
+        assert_eq!(bracket.next(1.0), Some(2.5), "a correction that was not enough grows");
+        bracket.enough = Some(8.0);
+        assert_eq!(bracket.next(1.0), Some(4.0), "between both");
+        bracket.too_little = Some(7.9);
+        assert_eq!(bracket.next(1.0), None, "close enough");
+        let bracket = Bracket { too_little: None, enough: Some(4.0) };
+        assert_eq!(bracket.next(1.0), Some(1.0), "what holds with room to spare is tried with less");
+        assert_eq!(bracket.next(3.9), None, "no room to spare");
     }
 }
