@@ -2,6 +2,7 @@
 
 use crate::covariance::{self, Covariance};
 use crate::flow::{self, Class, Flow};
+use crate::found_scales::FoundScales;
 use crate::insert::Writer;
 use crate::keep::{self, Judge};
 use crate::lanes::{self, Runtime, Samples};
@@ -47,6 +48,7 @@ pub struct Calibration {
     pub factors: FxHashMap<ValueId, ChannelFactors>,
     /// Codes of weights that are better than the nearest, by layer; none until [`Calibration::round`].
     rounded: FxHashMap<(usize, Codes), Rounded>,
+    scales: FoundScales,
     options: Grids,
 }
 
@@ -83,6 +85,7 @@ impl Calibration {
             biases,
             factors: FxHashMap::default(),
             rounded: FxHashMap::default(),
+            scales: FoundScales::default(),
             options,
         };
         this.choose(&all, data, runtime)?;
@@ -212,13 +215,15 @@ impl Calibration {
             };
             let input = grid.unwrap_or_else(|| self.usual_grid(layer.input)).scale;
             let mut importance = self.moments[&layer.input].mean_squares();
-            let scaled = plan.factors.get(&layer.input).map(|f| {
+            let factors = plan.factors.get(&layer.input);
+            let scaled = factors.map(|f| {
                 importance.iter_mut().zip(&f.factors).for_each(|(i, f)| *i /= f64::from(*f) * f64::from(*f));
                 smooth::scaled_layer(layer, &f.factors)
             });
             let layer = scaled.as_ref().unwrap_or(layer);
             let rounded = self.rounded.get(&(i, codes));
-            let mut integer = weights::quantize(layer, &self.biases[i], &importance, input, codes, rounded);
+            let best = self.scales.of(i, codes, factors, || weights::best_scales(layer, &importance, codes));
+            let mut integer = weights::quantize(layer, &self.biases[i], &importance, &best, input, codes, rounded);
             integer.input = grid.filter(|_| precisions[i] == Precision::Int16);
             plan.choices[i] = Choice::Integer(precisions[i], integer);
         }

@@ -18,6 +18,7 @@ mod correct;
 mod covariance;
 mod error;
 mod flow;
+mod found_scales;
 mod grid;
 mod histogram;
 mod insert;

@@ -16,7 +16,9 @@ pub fn dynamic_plan(graph: &TypedGraph, wanted: &dyn Fn(&Layer) -> bool) -> Plan
         }
         let terms = layer.weights.elements() / layer.outputs();
         let bias = layer.bias.as_ref().map_or(Vec::new(), |b| b.slice::<f32>().to_vec());
-        Choice::Integer(Precision::Dynamic, weights::quantize(layer, &bias, &vec![1.0; terms], 1.0, Codes::I8, None))
+        let (alike, codes) = (vec![1.0; terms], Codes::I8);
+        let best = weights::best_scales(layer, &alike, codes);
+        Choice::Integer(Precision::Dynamic, weights::quantize(layer, &bias, &alike, &best, 1.0, codes, None))
     };
     let choices = layers.iter().map(choice).collect();
     let flow = Flow { edges: FxHashSet::default(), class_of: FxHashMap::default(), classes: Vec::new() };

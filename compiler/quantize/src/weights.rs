@@ -4,6 +4,7 @@ use crate::plan::IntegerLayer;
 use crate::rounding::Rounded;
 use crate::{Codes, Layer};
 use qcc_tensor::Tensor;
+use rayon::prelude::*;
 
 /// Scales that are tried for an output, evenly from the one that clips nothing down to [`SMALLEST`] of it.
 const CANDIDATES: usize = 40;
@@ -17,13 +18,26 @@ const BIAS_LIMIT: f64 = 1_073_741_824.0;
 /// How far the bias of an output without weights is resolved: its codes have twenty bits.
 const BIAS_STEPS: f64 = 1_048_576.0;
 
-/// Quantizes the weights of a layer. `importance` is the mean square of every channel of the input: the scale of an output
-/// is the one with the smallest error of the product, if inputs are independent. `input_scale` is the scale of the input:
-/// a bias must fit into 32 bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`.
+/// The scale of every output with the smallest error of the product, if inputs are independent; none where all weights are zero.
+/// `importance` is the mean square of every channel of the input.
+pub fn best_scales(layer: &Layer, importance: &[f64], codes: Codes) -> Vec<Option<f64>> {
+    let of = |(output, row): (usize, &Vec<f32>)| best_scale(row, &importance_of(layer, output, importance), codes);
+    layer.rows().par_iter().enumerate().map(of).collect()
+}
+
+/// The importance of every weight of an output.
+fn importance_of(layer: &Layer, output: usize, importance: &[f64]) -> Vec<f64> {
+    let terms = layer.weights.elements() / layer.outputs();
+    (0..terms).map(|k| importance[layer.channel(output, k)]).collect()
+}
+
+/// Quantizes the weights of a layer by its [`best_scales`]. `input_scale` is the scale of the input: a bias must fit into 32
+/// bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`.
 pub fn quantize(
     layer: &Layer,
     bias: &[f32],
     importance: &[f64],
+    best: &[Option<f64>],
     input_scale: f32,
     codes: Codes,
     rounded: Option<&Rounded>,
@@ -32,10 +46,9 @@ pub fn quantize(
     let layer_rows = layer.rows();
     let mut bias = bias.to_vec();
     for (output, row) in layer_rows.iter().enumerate() {
-        let importance: Vec<f64> = (0..row.len()).map(|k| importance[layer.channel(output, k)]).collect();
         let b = f64::from(bias.get(output).copied().unwrap_or(0.0)).abs();
         let floor = b / (f64::from(input_scale) * BIAS_LIMIT);
-        let scale = match best_scale(row, &importance, codes) {
+        let scale = match best[output] {
             Some(scale) => scale.max(floor),
             None if b > 0.0 => b / (f64::from(input_scale) * BIAS_STEPS),
             None => 1.0,
@@ -49,7 +62,7 @@ pub fn quantize(
             }
             None => {
                 let nearest: Vec<i8> = row.iter().map(|&w| code(w, scale, codes)).collect();
-                let noise = weight_noise(row, &nearest, scale, &importance);
+                let noise = weight_noise(row, &nearest, scale, &importance_of(layer, output, importance));
                 (nearest, noise)
             }
         };
