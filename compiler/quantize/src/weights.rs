@@ -1,9 +1,9 @@
-//! Codes of weights: symmetric, a scale for every output.
+//! Codes of weights: symmetric, a scale for every output or for every block of its weights.
 
 use crate::plan::IntegerLayer;
 use crate::rounding::Rounded;
-use crate::{Codes, Layer};
-use qcc_tensor::Tensor;
+use crate::{Codes, Layer, Precision};
+use qcc_tensor::{Tensor, TensorType};
 
 /// Scales that are tried for an output, evenly from the one that clips nothing down to [`SMALLEST`] of it.
 const CANDIDATES: usize = 40;
@@ -20,6 +20,7 @@ const BIAS_STEPS: f64 = 1_048_576.0;
 /// Quantizes the weights of a layer. `importance` is the mean square of every channel of the input: the scale of an output
 /// is the one with the smallest error of the product, if inputs are independent. `input_scale` is the scale of the input:
 /// a bias must fit into 32 bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`.
+/// [`weights_only`] is the same for inputs that stay floats.
 pub fn quantize(
     layer: &Layer,
     bias: &[f32],
@@ -60,6 +61,47 @@ pub fn quantize(
         scales.push(scale);
     }
     let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
+    IntegerLayer { codes, scales, input: None, bias, noise }
+}
+
+/// Quantizes the weights of a matrix product alone, in blocks if its precision has them. `importance`, `bias` and `rounded` are
+/// as in [`quantize`]; codes in blocks are the nearest.
+pub fn weights_only(
+    layer: &Layer,
+    bias: &[f32],
+    importance: &[f64],
+    precision: Precision,
+    rounded: Option<&Rounded>,
+) -> IntegerLayer {
+    let Some(codes) = precision.codes() else { unreachable!("this is a bug in qcc: weights of a float layer") };
+    let (mut scales, mut rows, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+    let layer_rows = layer.rows();
+    let mut bias = bias.to_vec();
+    let block = precision.block();
+    for (output, row) in layer_rows.iter().enumerate() {
+        let (mut row_codes, mut row_noise) = (Vec::new(), 0.0);
+        let length = block.unwrap_or(row.len());
+        for (weights, importance) in row.chunks(length).zip(importance.chunks(length)) {
+            let scale = best_scale(weights, importance, codes).unwrap_or(1.0) as f32;
+            let scale = scale.max(f32::MIN_POSITIVE);
+            scales.push(scale);
+            if let Some((codes, shift, noise)) = rounded.filter(|_| block.is_none()).and_then(|r| r.of(output, scale)) {
+                bias.resize(layer_rows.len(), 0.0);
+                bias[output] += shift;
+                row_codes.extend_from_slice(codes);
+                row_noise += noise;
+                continue;
+            }
+            let nearest: Vec<i8> = weights.iter().map(|&w| code(w, scale, codes)).collect();
+            row_noise += weight_noise(weights, &nearest, scale, importance);
+            row_codes.extend(nearest);
+        }
+        rows.push(row_codes);
+        noise.push(row_noise);
+    }
+    let bytes: Vec<u8> = layer.unrows(&rows).into_iter().map(|code| code as u8).collect();
+    let ty = TensorType::new(codes.dtype, layer.weights.shape().iter().copied());
+    let codes = Tensor::from_bytes(ty, bytes.into()).expect("a code is a byte");
     IntegerLayer { codes, scales, input: None, bias, noise }
 }
 
