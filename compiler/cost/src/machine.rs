@@ -84,6 +84,7 @@ fn rates(unit: Unit) -> [f64; 2] {
         Unit::Code => [0.02, 0.01],
         Unit::Sum => [0.04, 0.02],
         Unit::Float => [0.025, 0.025],
+        Unit::Unpack => [0.11, 0.035],
         Unit::Gather => [0.5, 0.02],
         Unit::DepthwiseFloat => [0.04, 0.02],
         Unit::Window => [0.03, 0.015],

@@ -61,6 +61,7 @@ pub fn is_core(op: Op) -> bool {
         op.name,
         "Conv"
             | "MatMul"
+            | "CodedMatMul"
             | "IConv"
             | "IWinograd"
             | "IMatMul"
@@ -221,6 +222,7 @@ impl CostModel {
                 let m = output.elements() / n.max(1);
                 FloatProduct { batch: 1, m, n, k, gathers: false }.work() + read
             }
+            "CodedMatMul" if rest_constant => coded_product(macs, weights?.ty, output) + read,
             // Windows at a padded border have fewer elements.
             "AveragePool" if pads || attrs.int("ceil_mode") != Some(0) => return None,
             "MaxPool" | "AveragePool" | "ISumPool" if image => {
@@ -327,6 +329,18 @@ fn tiled_product(x: &TensorType, taps: &TensorType, output: &TensorType) -> Work
     let tiles = (output.shape[0] * output.shape[1].div_ceil(2) * output.shape[2].div_ceil(2)) as f64;
     let each = elements_of * taps.shape[1] as f64 * outputs + window * inputs + sums * outputs;
     Work::of(Unit::Tiled, tiles * each) + Work::of(Unit::Weight, bytes(taps)) + Work::of(Unit::Code, elements(x))
+}
+
+/// A product of floats with codes of weights, which become floats for every tile of rows.
+fn coded_product(macs: f64, weights: &TensorType, output: &TensorType) -> Work {
+    /// Rows of a tile.
+    const ROWS: usize = 4;
+    let columns = weights.shape[1];
+    let rows = output.elements() / columns.max(1);
+    let unpacked = (rows.div_ceil(ROWS) * weights.shape[0] * columns.next_multiple_of(CHANNELS)) as f64;
+    Work::of(Unit::Float, macs * rounded(columns, CHANNELS))
+        + Work::of(Unit::Unpack, unpacked)
+        + Work::of(Unit::Weight, elements(weights) * weights.dtype.bits() as f64 / 8.0)
 }
 
 /// A product of float matrices, by which convolutions are computed, too.

@@ -46,6 +46,8 @@ units! {
     Sum "sum",
     /// A multiply-accumulate of single-precision floats.
     Float "float-mac",
+    /// A code of a weight that a kernel makes a float, for the rows of one tile.
+    Unpack "unpacked-weight",
     /// A float that the windows of a convolution are gathered into.
     Gather "gather",
     /// A multiply-accumulate of a depthwise float convolution.

@@ -47,12 +47,12 @@ impl Random {
         })
     }
 
-    /// Floats in [0.1, 1.1), integers in 1..=127.
+    /// Floats in [0.1, 1.1), integers from 1 to 127 or the largest of their type.
     pub(crate) fn positive(&mut self, ty: &TensorType) -> Tensor {
-        self.fill(ty, |r, dtype| match dtype {
-            DType::Bool => 1.0,
-            d if d.is_int() => 1.0 + (r.next() % 127) as f64,
-            _ => 0.1 + r.unit(),
+        self.fill(ty, |r, dtype| match dtype.int_range() {
+            _ if dtype == DType::Bool => 1.0,
+            Some((_, hi)) => 1.0 + (r.next() % hi.min(127) as u64) as f64,
+            None => 0.1 + r.unit(),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use crate::kernels::layout::TensorLayout;
 use crate::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
 use crate::kernels::pool::{self, PoolKind, PoolSpec};
+use crate::kernels::product_codes::{self, ProductCodesSpec};
 use crate::kernels::product_f32::{self, ProductF32Spec};
 use crate::kernels::reduce::{self, ReduceSpec};
 use crate::kernels::softmax::{self, SoftmaxSpec};
@@ -48,6 +49,7 @@ impl Walk<'_, '_> {
             "Conv" if self.is_depthwise(core) => self.depthwise_convolution(core, x, wanted),
             "Conv" => self.float_convolution(core, x, wanted),
             "MatMul" => self.float_matrix_product(core, x, wanted),
+            "CodedMatMul" => self.coded_product(core, x, wanted),
             "MaxPool" | "ISumPool" | "AveragePool" => self.pool(core, x, wanted),
             "IReduceSum" | "GlobalAveragePool" | "ReduceMean" | "ReduceSum" => self.whole_image(core, x, wanted),
             "Softmax" => self.softmax(core, x, wanted),
@@ -173,6 +175,35 @@ impl Walk<'_, '_> {
             body: wanted.body,
         };
         Ok((product_f32::generate(&spec)?, self.homes[&x].buffer))
+    }
+
+    fn coded_product(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
+        let w = self.weights(core)?;
+        let &[k, n] = w.shape() else { return Err("a product with a batch of weights".into()) };
+        let scale = core.inputs.get(2).copied().flatten().and_then(|scale| self.constant_of(scale));
+        let scale = scale.ok_or("scales that are run-time values")?;
+        let axis = core.attrs.int("axis").unwrap_or(0);
+        let block = match core.attrs.int("block_size").unwrap_or(0) as usize {
+            0 if scale.elements() == 1 || axis == 1 => k,
+            block if block > 0 && axis == 0 => block,
+            _ => return Err("weights whose scales do not follow the columns".into()),
+        };
+        let count = k.div_ceil(block) * n;
+        // One for all, or one for each place.
+        let scales: Vec<f32> = scale.slice::<f32>().iter().copied().cycle().take(count).collect();
+        let zeros = self.numbers(core, 3)?.into_iter().map(|zero| zero as i16);
+        let zeros: Vec<i16> = if zeros.len() == 0 { vec![0; count] } else { zeros.collect() };
+        let spec = ProductCodesSpec {
+            input: self.layout(x)?,
+            output: wanted.output,
+            codes: codes(&w),
+            bits: w.dtype().bits(),
+            block,
+            scales,
+            zeros: zeros.into_iter().cycle().take(count).collect(),
+            body: wanted.body,
+        };
+        Ok((product_codes::generate(&spec)?, self.homes[&x].buffer))
     }
 
     /// Whether a float product is computed in tiles: with constant weights that are no batch, where registers are wide.
@@ -367,7 +398,7 @@ fn pads(border: Option<Border>) -> [usize; 4] {
 
 fn codes(tensor: &Tensor) -> Vec<i16> {
     match tensor.dtype() {
-        DType::I8 => tensor.slice::<i8>().iter().map(|&v| i16::from(v)).collect(),
+        DType::I8 | DType::I4 | DType::I2 => tensor.bytes().iter().map(|&v| i16::from(v as i8)).collect(),
         _ => tensor.bytes().iter().map(|&v| i16::from(v)).collect(),
     }
 }

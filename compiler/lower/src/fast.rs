@@ -31,6 +31,7 @@ const CORES: &[&str] = &[
     "IMatMul",
     "Conv",
     "MatMul",
+    "CodedMatMul",
     "MaxPool",
     "AveragePool",
     "GlobalAveragePool",

@@ -8,10 +8,11 @@ use qcc_lower::kernels::body::{Body, Fn2, Node, NodeId, Operand};
 use qcc_lower::kernels::depthwise_f32::{self, DepthwiseF32Spec};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
 use qcc_lower::kernels::normalize::{self, NormalizeKind, NormalizeSpec};
+use qcc_lower::kernels::product_codes::{self, ProductCodesSpec};
 use qcc_lower::kernels::product_f32::{self, ProductF32Spec};
 use qcc_lower::kernels::softmax::{self, SoftmaxSpec};
 use qcc_ops::{AttrValue, Attrs};
-use qcc_tensor::Tensor;
+use qcc_tensor::{DType, Tensor};
 use reference::{Random, assert_close, assert_same, evaluate, op, run_tensors, run_widths, widths};
 
 fn moderate(random: &mut Random, dims: &[usize]) -> Tensor {
@@ -180,6 +181,117 @@ fn what_lies_between_floats_is_not_read() {
     assert_eq!(got.slice::<f32>(), [10.0, 18.0]);
     let few = ProductF32Spec { weights: vec![1.0; 3], ..spec };
     assert!(product_f32::generate(&few).expect_err("weights").contains("3 weights"));
+}
+
+/// Weights of `k` by `n` codes in blocks, and how they lie about their zero-points.
+#[derive(Clone, Copy, Debug)]
+struct Codes {
+    k: usize,
+    n: usize,
+    dtype: DType,
+    block: usize,
+    /// Zero-points are drawn; otherwise they are in the middle of the codes.
+    drawn: bool,
+}
+
+/// Codes with scales and zero-points, as the operator has them.
+fn coded(case: Codes, random: &mut Random) -> [Tensor; 3] {
+    let Codes { k, n, dtype, block, drawn } = case;
+    let (lo, hi) = dtype.int_range().expect("integers");
+    let blocks = k.div_ceil(block);
+    let mut code = || lo as f64 + random.below((hi - lo) as usize + 1) as f64;
+    let codes: Vec<f64> = (0..k * n).map(|_| code()).collect();
+    let middle = (lo + hi + 1) as f64 / 2.0;
+    let zeros: Vec<f64> = (0..blocks * n).map(|_| if drawn { code() } else { middle }).collect();
+    let scales = (0..blocks * n).map(|_| 0.01 + 0.1 * random.unit()).collect();
+    [
+        Tensor::from_f64(dtype, [k, n], &codes),
+        Tensor::new([blocks, n], scales),
+        Tensor::from_f64(dtype, [blocks, n], &zeros),
+    ]
+}
+
+#[test]
+fn products_with_codes_of_weights() {
+    let whole = |k: usize, n: usize, dtype: DType| Codes { k, n, dtype, block: k, drawn: false };
+    let cases = [
+        whole(1, 1, DType::I8),
+        whole(3, 3, DType::I8),
+        whole(5, 40, DType::U8),
+        whole(130, 33, DType::I8),
+        whole(300, 20, DType::I4),
+        whole(257, 9, DType::I2),
+        Codes { block: 32, ..whole(64, 48, DType::I4) },
+        Codes { block: 32, ..whole(100, 17, DType::U4) },
+        Codes { block: 16, ..whole(49, 66, DType::U2) },
+        Codes { block: 128, ..whole(300, 7, DType::I8) },
+        Codes { block: 256, ..whole(600, 16, DType::I4) },
+        Codes { block: 144, ..whole(289, 8, DType::I4) },
+        Codes { block: 32, drawn: true, ..whole(70, 35, DType::U4) },
+        Codes { block: 16, drawn: true, ..whole(20, 5, DType::U8) },
+        Codes { drawn: true, ..whole(20, 34, DType::I8) },
+    ];
+    for case in cases {
+        let Codes { k, n, dtype, block, .. } = case;
+        for m in [1, 2, 3, 4, 9] {
+            let mut random = Random((k * n + m) as u64);
+            let x = moderate(&mut random, &[m, k]);
+            let [codes, scales, zeros] = coded(case, &mut random);
+            let attrs = Attrs::new().with("axis", AttrValue::Int(0)).with("block_size", AttrValue::Int(block as i64));
+            let core = op("CodedMatMul", &[Some(&x), Some(&codes), Some(&scales), Some(&zeros)], attrs);
+            let pixels = |t: &Tensor| Tensor::new([1, 1, m, t.shape()[1]], t.slice::<f32>().to_vec());
+            let (x, core) = (pixels(&x), pixels(&core));
+            let output = TensorLayout::dense(1, 1, m, n, Elem::F32);
+            let mut body = Body::identity();
+            let bias = body.operand(Operand::ChannelF32((0..n).map(|i| i as f32 * 0.1 - 1.0).collect()));
+            body.push(Node::Binary(Fn2::Add, NodeId(0), bias));
+            let want = evaluate(&body, Some(&core), &[], &output);
+            let plain = TensorLayout::dense(1, 1, m, k, Elem::F32);
+            let wide = TensorLayout { pitch: k + 3, first: 2, ..plain };
+            for input in [plain, wide] {
+                let numbers = |t: &Tensor| t.to_f64_vec().into_iter().map(|v| v as i16).collect();
+                let spec = ProductCodesSpec {
+                    input,
+                    output,
+                    codes: numbers(&codes),
+                    bits: dtype.bits(),
+                    block,
+                    scales: scales.slice::<f32>().to_vec(),
+                    zeros: numbers(&zeros),
+                    body: body.clone(),
+                };
+                let generated = product_codes::generate(&spec).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+                let got = run_tensors(&generated, &[(&x, &input, 255)], &[], &output);
+                assert_close(&format!("{case:?} {m}"), &got, &want, 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_of_weights_take_the_bytes_of_their_bits() {
+    let bytes = |bits: usize, block: usize| {
+        let layout = TensorLayout::dense(1, 1, 1, 256, Elem::F32);
+        let count = 256 / block * 256;
+        let spec = ProductCodesSpec {
+            input: layout,
+            output: layout,
+            codes: vec![1; 256 * 256],
+            bits,
+            block,
+            scales: vec![1.0; count],
+            zeros: vec![0; count],
+            body: Body::identity(),
+        };
+        product_codes::generate(&spec).map(|generated| generated.constants.len())
+    };
+    // Behind the constants there is a line of slack; scales of columns are stored for every 128 rows.
+    const SLACK: usize = 64;
+    assert_eq!(bytes(8, 256), Ok(256 * 256 + 2 * 4 * 256 + SLACK));
+    assert_eq!(bytes(4, 32), Ok(256 * 256 / 2 + 8 * 4 * 256 + SLACK));
+    assert!(bytes(4, 8).expect_err("blocks are small").contains("blocks of 8"));
+    assert!(bytes(3, 32).expect_err("no such codes").contains("3 bits"));
+    assert!(bytes(2, 32).is_ok_and(|bytes| bytes < 256 * 256 / 2));
 }
 
 #[test]

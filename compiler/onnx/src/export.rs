@@ -259,7 +259,7 @@ fn tensor_proto(name: &str, tensor: &Tensor) -> TensorProto {
         name: Some(name.into()),
         dims: tensor.shape().iter().map(|&d| d as i64).collect(),
         data_type: Some(dtype::to_code(tensor.dtype())),
-        raw_data: Some(tensor.to_shared()),
+        raw_data: Some(tensor.to_packed()),
         ..TensorProto::default()
     }
 }

@@ -28,7 +28,11 @@ pub struct Options {
     /// Names of nodes that run on codes of 16 bits, whatever they cost.
     pub int16: Vec<String>,
     /// Matrix products that find the range of what they multiply at run time.
-    pub dynamic: Dynamic,
+    pub dynamic: Products,
+    /// Matrix products of which the weights alone are quantized.
+    pub weight_only: Products,
+    /// Bits of weights that alone are quantized, 4 or 8; `None` chooses for every layer, and is 8 without samples.
+    pub weight_only_bits: Option<u8>,
     /// Steps that are left out.
     pub skip: Vec<Step>,
     /// Bits of the codes of weights, 7 or 8; `None` chooses for every layer.
@@ -69,9 +73,9 @@ impl Options {
     }
 }
 
-/// Which matrix products find the range of what they multiply at run time.
+/// Which matrix products are quantized in some way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Dynamic {
+pub enum Products {
     /// Those where that is the fastest within the budget.
     #[default]
     Chosen,
@@ -184,7 +188,7 @@ pub fn quantize<A: Into<batch::Array>>(
     // What was kept because it helped on some samples is judged by others.
     loss = Judge { expected: &check, ..judge }.loss(&calibration)?;
     let budget = Budget::of(options, loss);
-    let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_integer()).count() > 1);
+    let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_quantized()).count() > 1);
     if budget.asked && (open || !budget.holds(loss)) {
         let layers = qcc_quantize::measured(&allowed);
         (watch.stage)("measuring layers", layers * held_out.len().min(8));
@@ -225,28 +229,37 @@ fn allowed(calibration: &Calibration, options: &Options) -> Result<Vec<Vec<Preci
     let float = named(layers, &options.keep_float)?;
     let forced = named(layers, &options.int8)?;
     let sixteen = named(layers, &options.int16)?;
-    let dynamic = dynamic(layers, &options.dynamic)?;
+    let dynamic = products(layers, &options.dynamic, RANGES)?;
+    let weight_only = products(layers, &options.weight_only, WEIGHTS)?;
     let integers: &[Precision] = match options.weight_bits {
         Some(7) => &[Precision::Int7],
         None if !options.target.dot4 => &[Precision::Int8, Precision::Int7],
         _ => &[Precision::Int8],
     };
-    let chosen = options.dynamic == Dynamic::Chosen && options.weight_bits.is_none();
+    let weights: &[Precision] = match options.weight_only_bits {
+        Some(4) => &[Precision::WeightOnly4],
+        Some(_) => &[Precision::WeightOnly8],
+        None => &[Precision::WeightOnly8, Precision::WeightOnly4],
+    };
+    let chosen = |asked: &Products| *asked == Products::Chosen && options.weight_bits.is_none();
     let fits = fit_codes_of_16_bits(calibration);
     if let Some(i) = (0..layers.len()).find(|&i| sixteen[i] && !fits[i]) {
         let name = &layers[i].name;
         return Err(Failure::input(format!("`{name}` has groups, or too large sums of products for codes of 16 bits")));
     }
-    let of = |i: usize| match (float[i], forced[i], sixteen[i], dynamic[i]) {
+    let of = |i: usize| match (float[i], forced[i], sixteen[i], dynamic[i], weight_only[i]) {
         (true, ..) => vec![Precision::Float],
         (_, true, ..) => integers.to_vec(),
-        (_, _, true, _) => vec![Precision::Int16],
-        (.., true) => vec![Precision::Dynamic],
+        (_, _, true, ..) => vec![Precision::Int16],
+        (_, _, _, true, _) => vec![Precision::Dynamic],
+        (.., true) => weights.to_vec(),
         _ => {
+            let product = layers[i].is_matrix_product();
             let fine = (options.weight_bits != Some(7) && fits[i]).then_some(Precision::Int16);
-            let at_run_time = (chosen && layers[i].is_matrix_product()).then_some(Precision::Dynamic);
+            let at_run_time = (product && chosen(&options.dynamic)).then_some(Precision::Dynamic);
+            let alone = if product && chosen(&options.weight_only) { weights } else { &[] };
             let all = [Precision::Float].into_iter().chain(integers.iter().copied());
-            all.chain(fine).chain(at_run_time).collect()
+            all.chain(fine).chain(at_run_time).chain(alone.iter().copied()).collect()
         }
     };
     Ok((0..layers.len()).map(of).collect())
@@ -262,23 +275,28 @@ fn fit_codes_of_16_bits(calibration: &Calibration) -> Vec<bool> {
     layers.iter().zip(&plan.choices).map(fits).collect()
 }
 
-/// Which matrix products are asked to find ranges at run time.
-fn dynamic(layers: &[Layer], asked: &Dynamic) -> Result<Vec<bool>, Failure> {
+/// What matrix products do that find ranges.
+const RANGES: &str = "find the range of what they multiply at run time";
+
+/// What matrix products do of which the weights are quantized.
+const WEIGHTS: &str = "multiply floats with codes of weights";
+
+/// Which matrix products are asked to do something.
+fn products(layers: &[Layer], asked: &Products, what: &str) -> Result<Vec<bool>, Failure> {
     let wanted = match asked {
-        Dynamic::Chosen => vec![false; layers.len()],
-        Dynamic::All => layers.iter().map(Layer::is_matrix_product).collect(),
-        Dynamic::Named(names) => named(layers, names)?,
+        Products::Chosen => vec![false; layers.len()],
+        Products::All => layers.iter().map(Layer::is_matrix_product).collect(),
+        Products::Named(names) => named(layers, names)?,
     };
     match layers.iter().zip(&wanted).find(|(layer, wanted)| **wanted && !layer.is_matrix_product()) {
-        Some((layer, _)) => Err(Failure::input(format!(
-            "`{}` is a convolution; only matrix products find the range of what they multiply at run time",
-            layer.name
-        ))),
+        Some((layer, _)) => {
+            Err(Failure::input(format!("`{}` is a convolution; only matrix products {what}", layer.name)))
+        }
         None => Ok(wanted),
     }
 }
 
-/// A model whose matrix products find the range of what they multiply at run time.
+/// A model that was quantized without samples.
 pub struct Unmeasured {
     /// The graph with quantized values; typed sizes.
     pub graph: Graph,
@@ -286,8 +304,8 @@ pub struct Unmeasured {
     pub plan: Plan,
 }
 
-/// Quantizes matrix products of a float model without samples: those that `options.dynamic` names find ranges at run time, all
-/// else stays floats.
+/// Quantizes matrix products of a float model without samples: those that `options.dynamic` names find ranges at run time, of
+/// others that `options.weight_only` names the weights alone are quantized. All else stays floats.
 ///
 /// # Errors
 /// A model that is quantized already, names of nodes that do not exist, sizes that are not known.
@@ -301,18 +319,26 @@ pub fn without_samples(
         return Err(Failure::input("the model is quantized already and is taken as it is"));
     }
     let float = pipeline::canonical(&pipeline::typed(graph, bindings)?, rules)?;
-    let all = qcc_quantize::dynamic_plan(&float, &|_| true);
-    let (kept, wanted) = (named(&all.layers, &options.keep_float)?, dynamic(&all.layers, &options.dynamic)?);
-    let chosen: Vec<&str> =
-        (0..kept.len()).filter(|&i| wanted[i] && !kept[i]).map(|i| all.layers[i].name.as_str()).collect();
-    let plan = qcc_quantize::dynamic_plan(&float, &|layer| chosen.contains(&layer.name.as_str()));
+    let layers = qcc_quantize::unmeasured_plan(&float, &|_| Precision::Float).layers;
+    let kept = named(&layers, &options.keep_float)?;
+    let dynamic = products(&layers, &options.dynamic, RANGES)?;
+    let weight_only = products(&layers, &options.weight_only, WEIGHTS)?;
+    let weights = if options.weight_only_bits == Some(4) { Precision::WeightOnly4 } else { Precision::WeightOnly8 };
+    let plan = qcc_quantize::unmeasured_plan(&float, &|layer| {
+        let at = layers.iter().position(|other| other.node == layer.node);
+        match at.map(|i| (kept[i], dynamic[i], weight_only[i])) {
+            Some((false, true, _)) => Precision::Dynamic,
+            Some((false, false, true)) => weights,
+            _ => Precision::Float,
+        }
+    });
     let graph = qcc_quantize::insert(&float, &plan, &[]);
     Ok(Unmeasured { graph, plan })
 }
 
-/// The most accurate integers of what is allowed; floats if there are none.
+/// The first codes of what is allowed; floats if there are none.
 fn widest(allowed: &[Precision]) -> Precision {
-    allowed.iter().copied().find(|p| p.is_integer()).unwrap_or(Precision::Float)
+    allowed.iter().copied().find(|p| p.is_quantized()).unwrap_or(Precision::Float)
 }
 
 /// Compiles graphs with rules for this machine.

@@ -89,6 +89,8 @@ fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
             Choice::Integer(Precision::Int16, _) => "integers, values of 16 bits",
             Choice::Integer(Precision::Int7, _) => "integers, weights of 7 bits",
             Choice::Integer(Precision::Dynamic, _) => "8-bit integers of a range found at run time",
+            Choice::Integer(Precision::WeightOnly8, _) => "floats, weights stored in 8 bits",
+            Choice::Integer(Precision::WeightOnly4, _) => "floats, weights stored in 4 bits",
             Choice::Integer(..) => "8-bit integers",
             Choice::Float => "<span class=\"float\">floats</span>",
         };

@@ -306,7 +306,7 @@ fn products_find_their_ranges_at_run_time() {
     let values: Vec<f32> = (0..32 * 16).map(|i| ((i * 131 % 257) as f32 / 128.0 - 1.0) * 2.0).collect();
     arrays::write_npz(Path::new(&samples), &[("x".into(), Tensor::new([32, 2, 8], values))]).expect("it is written");
     let printed = succeeds(&["quantize", &model, "--rules", &rules, "--dynamic", "-o", &dynamic]);
-    assert!(printed.contains("quantized 2 of 2 layers, with ranges found at run time"), "{printed}");
+    assert!(printed.contains("quantized 2 of 2 layers, 2 with ranges found at run time"), "{printed}");
     let results = |model: &str, options: &[&str]| {
         let out = folder.path("out.npz");
         succeeds(&[&["run", model, "--batch", &samples, "--output", &out], options].concat());

@@ -1,7 +1,7 @@
 //! Quantization from end to end, on the example of the repository.
 
 use qcc::failure::Failure;
-use qcc::quantize::{self, Dynamic, Options, Quantized, Step, Watch};
+use qcc::quantize::{self, Options, Products, Quantized, Step, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
@@ -335,7 +335,7 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
 
 #[test]
 fn a_matrix_product_finds_its_range_at_run_time_as_asked() {
-    let options = Options { dynamic: Dynamic::All, skip: Step::ALL.to_vec(), ..wide() };
+    let options = Options { dynamic: Products::All, skip: Step::ALL.to_vec(), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
     let dynamic = |p: &&Precision| **p == Precision::Dynamic;
     let precisions = result.plan.precisions();
@@ -344,9 +344,27 @@ fn a_matrix_product_finds_its_range_at_run_time_as_asked() {
     assert!(products > 0 && result.loss.sqnr_db() > 20.0, "{:?}", result.loss);
 
     let convolution = result.plan.layers.iter().find(|l| !l.is_matrix_product()).expect("there are some").name.clone();
-    let options = Options { dynamic: Dynamic::Named(vec![convolution]), ..wide() };
+    let options = Options { dynamic: Products::Named(vec![convolution]), ..wide() };
     let text = message(quantized(&float(), input(first(&IMAGES, 4)), &options));
     assert!(text.contains("is a convolution"), "{text}");
+}
+
+#[test]
+fn weights_alone_are_quantized_as_asked() {
+    for (bits, precision, least_db) in [(8, Precision::WeightOnly8, 30.0), (4, Precision::WeightOnly4, 15.0)] {
+        let options =
+            Options { weight_only: Products::All, weight_only_bits: Some(bits), skip: Step::ALL.to_vec(), ..wide() };
+        let result = quantized(&float(), input(first(&IMAGES, 16)), &options).expect("it is quantized");
+        let products = result.plan.layers.iter().filter(|l| l.is_matrix_product()).count();
+        assert_eq!(result.plan.precisions().iter().filter(|p| **p == precision).count(), products);
+        assert!(products > 0 && result.loss.sqnr_db() > least_db, "{bits} bits: {:?}", result.loss);
+    }
+    let options = Options { dynamic: Products::All, ..wide() };
+    let result = quantize::without_samples(&float(), &Bindings::default(), &RULES, &options).expect("it is quantized");
+    let convolution = result.plan.layers.iter().find(|l| !l.is_matrix_product()).expect("there are some").name.clone();
+    let options = Options { weight_only: Products::Named(vec![convolution]), ..wide() };
+    let refused = quantize::without_samples(&float(), &Bindings::default(), &RULES, &options);
+    assert!(format!("{:?}", refused.err()).contains("is a convolution; only matrix products multiply floats"));
 }
 
 #[test]
@@ -377,7 +395,7 @@ fn codes_of_16_bits_are_nearly_floats_and_run_on_integer_kernels() {
 
 #[test]
 fn without_samples_only_products_are_quantized() {
-    let options = Options { dynamic: Dynamic::All, ..wide() };
+    let options = Options { dynamic: Products::All, ..wide() };
     let result = quantize::without_samples(&float(), &Bindings::default(), &RULES, &options).expect("it is quantized");
     for (layer, precision) in result.plan.layers.iter().zip(result.plan.precisions()) {
         let expected = if layer.is_matrix_product() { Precision::Dynamic } else { Precision::Float };

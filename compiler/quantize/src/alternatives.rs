@@ -23,7 +23,7 @@ pub struct Alternatives {
 /// Writes what is allowed for each layer into the graph. A layer must be allowed something.
 pub fn alternatives(calibration: &Calibration, allowed: &[Vec<Precision>]) -> Alternatives {
     let graph = &calibration.graph;
-    let plans = Precision::INTEGERS.map(|wanted| {
+    let plans = Precision::QUANTIZED.map(|wanted| {
         // A layer that is not allowed what is wanted reads codes if it may: other operators' inputs follow from that.
         let of = |allowed: &Vec<Precision>| {
             let given = allowed.iter().copied();
@@ -46,8 +46,8 @@ pub fn alternatives(calibration: &Calibration, allowed: &[Vec<Precision>]) -> Al
 
 struct Builder<'a> {
     graph: &'a TypedGraph,
-    /// Everything in each of [`Precision::INTEGERS`], where that is allowed.
-    plans: [Plan; Precision::INTEGERS.len()],
+    /// Everything in each of [`Precision::QUANTIZED`], where that is allowed.
+    plans: [Plan; Precision::QUANTIZED.len()],
     layers: FxHashMap<NodeId, usize>,
     writer: Writer,
     codes: Vec<(ValueId, usize, Precision)>,
@@ -72,7 +72,7 @@ impl Builder<'_> {
             let node = self.writer.mapped(node);
             values.push(self.writer.out.add_op(node).output(0));
         }
-        for (plan, wanted) in self.plans.iter().zip(Precision::INTEGERS) {
+        for (plan, wanted) in self.plans.iter().zip(Precision::QUANTIZED) {
             let Choice::Integer(precision, integer) = &plan.choices[at] else { continue };
             if *precision != wanted || !allowed.contains(precision) {
                 continue;

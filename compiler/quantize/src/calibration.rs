@@ -158,7 +158,7 @@ impl Calibration {
     /// Samples that cannot be run.
     pub fn round(&mut self, judge: &Judge<'_>, samples: &[usize], loss: &mut Loss) -> Result<(), QuantizeError> {
         let Judge { precisions, data, runtime, .. } = judge;
-        let wanted: Vec<bool> = precisions.iter().map(|p| p.is_integer()).collect();
+        let wanted: Vec<bool> = precisions.iter().map(|p| p.is_quantized() && p.block().is_none()).collect();
         let covariances = covariance::covariances(self, &wanted, samples, *data, runtime)?;
         let plans = Precision::BY_WEIGHTS.map(|p| self.plan(&vec![p; precisions.len()]));
         let of = |(i, covariances): (usize, &Vec<Covariance>)| {
@@ -208,6 +208,10 @@ impl Calibration {
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
         for (i, layer) in self.layers.iter().enumerate() {
             let Some(codes) = precisions[i].codes() else { continue };
+            if precisions[i].is_weight_only() {
+                plan.choices[i] = Choice::Integer(precisions[i], self.weights_only(i, precisions[i]));
+                continue;
+            }
             let grid = match precisions[i] {
                 Precision::Int16 => Some(self.fine_grid(layer.input)),
                 Precision::Dynamic => None,
@@ -222,12 +226,24 @@ impl Calibration {
             });
             let layer = scaled.as_ref().unwrap_or(layer);
             let rounded = self.rounded.get(&(i, codes));
-            let best = self.scales.of(i, codes, factors, || weights::best_scales(layer, &importance, codes));
+            let best = self.scales.of(i, codes, factors, || weights::best_scales(layer, &importance, codes, None));
             let mut integer = weights::quantize(layer, &self.biases[i], &importance, &best, input, codes, rounded);
             integer.input = grid.filter(|_| precisions[i] == Precision::Int16);
             plan.choices[i] = Choice::Integer(precisions[i], integer);
         }
         plan
+    }
+
+    /// A layer whose weights alone are codes. What is multiplied is as it is in the float model, its channels undivided.
+    fn weights_only(&self, at: usize, precision: Precision) -> IntegerLayer {
+        let layer = &self.layers[at];
+        let importance = self.moments[&layer.input].mean_squares();
+        let divided = self.factors.contains_key(&layer.input);
+        let Some(codes) = precision.codes() else { unreachable!("this is a bug in qcc: weights of a float layer") };
+        let rounded = self.rounded.get(&(at, codes)).filter(|_| !divided);
+        let search = || weights::best_scales(layer, &importance, codes, precision.block());
+        let best = self.scales.of(at, codes, None, search);
+        weights::weights_only(layer, &self.biases[at], &importance, &best, precision, rounded)
     }
 
     /// The grid of 16 bits of a value.

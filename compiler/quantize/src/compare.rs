@@ -73,7 +73,7 @@ pub fn layer_errors(
     runtime: &Runtime<'_>,
 ) -> Result<Vec<LayerError>, QuantizeError> {
     let precisions = plan.precisions();
-    let layers: Vec<usize> = (0..precisions.len()).filter(|&i| precisions[i].is_integer()).collect();
+    let layers: Vec<usize> = (0..precisions.len()).filter(|&i| precisions[i].is_quantized()).collect();
     if layers.is_empty() {
         return Ok(Vec::new());
     }

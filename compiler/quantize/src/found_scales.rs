@@ -4,9 +4,12 @@ use crate::{ChannelFactors, Codes};
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The best scales of every output, for layers and codes of weights.
+/// The best scales of every output or block, for layers and codes of weights.
 #[derive(Debug, Default)]
-pub struct FoundScales(Mutex<FxHashMap<(usize, Codes), Found>>);
+pub struct FoundScales(Mutex<FxHashMap<Of, Found>>);
+
+/// A layer, the codes of its weights, and whether its input's channels are divided.
+type Of = (usize, Codes, bool);
 
 #[derive(Debug, Clone)]
 struct Found {
@@ -24,14 +27,14 @@ impl FoundScales {
         factors: Option<&ChannelFactors>,
         search: impl FnOnce() -> Vec<Option<f64>>,
     ) -> Arc<[Option<f64>]> {
-        let known = |all: &FxHashMap<(usize, Codes), Found>| all.get(&(layer, codes)).cloned();
-        let found = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let of = (layer, codes, factors.is_some());
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&of).cloned();
         if let Some(found) = found.filter(|found| found.factors.as_ref() == factors) {
             return found.scales;
         }
         let scales: Arc<[Option<f64>]> = search().into();
         let found = Found { factors: factors.cloned(), scales: Arc::clone(&scales) };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((layer, codes), found);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(of, found);
         scales
     }
 }
@@ -57,7 +60,9 @@ mod tests {
         assert_ne!(of(3, Codes::I7, None), first, "other codes");
         assert_ne!(of(4, Codes::I8, None), first, "another layer");
         assert_ne!(of(3, Codes::I8, Some(&factors)), first, "other factors");
-        assert_ne!(of(3, Codes::I8, None), first, "the factors of before");
-        assert_eq!(searched.get(), 5);
+        assert_eq!(of(3, Codes::I8, None), first, "without factors again");
+        assert_eq!(searched.get(), 4);
+        of(3, Codes::I8, Some(&ChannelFactors { axis: 1, factors: vec![2.0, 0.25] }));
+        assert_eq!(searched.get(), 5, "factors that have changed");
     }
 }

@@ -32,6 +32,8 @@ impl Codes {
     pub const I8: Codes = Codes { dtype: DType::I8, lowest: -127, highest: 127 };
     /// -32767 to 32767.
     pub const I16: Codes = Codes { dtype: DType::I16, lowest: -32767, highest: 32767 };
+    /// -8 to 7: all codes, since there are few.
+    pub const I4: Codes = Codes { dtype: DType::I4, lowest: -8, highest: 7 };
     /// -63 to 63 in bytes.
     pub const I7: Codes = Codes { dtype: DType::I8, lowest: -63, highest: 63 };
 

@@ -181,12 +181,15 @@ impl Writer {
         }
         let Node::Op(node) = graph.graph().node(layer.node) else { unreachable!("a layer is an operator") };
         let mut node = self.mapped(node);
+        if precision.is_weight_only() {
+            return self.layer(node, layer, precision, integer, None);
+        }
         let grid = integer.input.or(plan.input_grid(layer));
         if let Some(grid) = &grid {
             node.inputs[0] = Some(self.codes(graph, layer.input, grid, factors));
         }
         // Codes of 16 bits leave no room for a bias in the sum.
-        self.layer(node, layer, integer, grid.filter(|_| integer.input.is_none()))
+        self.layer(node, layer, precision, integer, grid.filter(|_| integer.input.is_none()))
     }
 
     /// A matrix product on codes whose grid is found at run time, as dynamic quantization is written in the standard:
@@ -235,24 +238,25 @@ impl Writer {
         self.out.add_op(OpNode { name: String::new(), op, attrs, inputs, outputs, regions: Vec::new() })
     }
 
-    /// A layer that computes on codes of a grid, and the constant that holds the codes of its weights.
+    /// A layer that reads codes of a grid, or floats, and the constant that holds the codes of its weights.
     fn layer(
         &mut self,
         mut node: OpNode,
         layer: &Layer,
+        precision: Precision,
         integer: &IntegerLayer,
         input: Option<Grid>,
     ) -> (ValueId, ValueId) {
         let outputs = layer.outputs();
-        let axis = Attrs::new().with("axis", AttrValue::Int(layer.output_axis as i64));
-        let dequantized = |this: &mut Self, codes: ValueId, dtype: DType, scales: Vec<f32>, attrs: Attrs| {
-            let zero = Tensor::zeros(TensorType::new(dtype, [outputs]));
-            let scale = this.out.add_const(Tensor::new([outputs], scales));
+        let dequantized = |this: &mut Self, codes: ValueId, dtype: DType, scales: Tensor, attrs: Attrs| {
+            let zero = Tensor::zeros(TensorType::new(dtype, scales.shape().iter().copied()));
+            let scale = this.out.add_const(scales);
             let zero = this.out.add_const(zero);
             this.op("DequantizeLinear", attrs, vec![Some(codes), Some(scale), Some(zero)], String::new())
         };
         let weights = self.out.add_const(integer.codes.clone());
-        node.inputs[1] = Some(dequantized(self, weights, integer.codes.dtype(), integer.scales.clone(), axis));
+        let (scales, attrs) = scales(layer, integer, precision.block());
+        node.inputs[1] = Some(dequantized(self, weights, integer.codes.dtype(), scales, attrs));
         if integer.bias.is_empty() {
             return (self.out.add_op(node).output(0), weights);
         }
@@ -268,7 +272,7 @@ impl Writer {
                 let codes: Vec<i32> = integer.bias.iter().zip(&scales).map(code).collect();
                 let axis = Attrs::new().with("axis", AttrValue::Int(0));
                 let codes = self.out.add_const(Tensor::new([outputs], codes));
-                dequantized(self, codes, DType::I32, scales, axis)
+                dequantized(self, codes, DType::I32, Tensor::new([outputs], scales), axis)
             }
             None => self.out.add_const(Tensor::new([outputs], integer.bias.clone())),
         };
@@ -276,6 +280,25 @@ impl Writer {
         node.inputs.push(Some(bias));
         (self.out.add_op(node).output(0), weights)
     }
+}
+
+/// The scales of a layer's weights, and what says where they belong.
+fn scales(layer: &Layer, integer: &IntegerLayer, block: Option<usize>) -> (Tensor, Attrs) {
+    let (outputs, scales) = (layer.outputs(), &integer.scales);
+    let axis = |axis: usize| Attrs::new().with("axis", AttrValue::Int(axis as i64));
+    let Some(block) = block else {
+        return (Tensor::new([outputs], scales.clone()), axis(layer.output_axis));
+    };
+    let blocks = scales.len() / outputs;
+    let attrs = axis(1 - layer.output_axis).with("block_size", AttrValue::Int(block as i64));
+    let scales = match layer.output_axis {
+        0 => Tensor::new([outputs, blocks], scales.clone()),
+        _ => Tensor::new(
+            [blocks, outputs],
+            (0..scales.len()).map(|i| scales[i % outputs * blocks + i / outputs]).collect(),
+        ),
+    };
+    (scales, attrs)
 }
 
 /// The codes of a matrix product's weights, a column for each output.

@@ -34,12 +34,12 @@ pub struct Chosen {
 pub enum Choice {
     /// It stays as it is.
     Float,
-    /// It runs on integers.
+    /// Its weights are codes; it runs on integers, unless it is only weights that are quantized.
     Integer(Precision, IntegerLayer),
 }
 
 impl Choice {
-    /// Parameters of the layer if it runs on integers.
+    /// Parameters of the layer if its weights are codes.
     pub fn integer(&self) -> Option<&IntegerLayer> {
         match self {
             Choice::Float => None,
@@ -48,12 +48,12 @@ impl Choice {
     }
 }
 
-/// Parameters of a layer that runs on integers.
+/// Parameters of a layer whose weights are codes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntegerLayer {
     /// Codes of the weights, in the shape of the weights.
     pub codes: Tensor,
-    /// Scale of each output's weights.
+    /// Scale of each output's weights, or of each block of them, one output after the other.
     pub scales: Vec<f32>,
     /// The grid of what it reads, if the layer has one of its own.
     pub input: Option<Grid>,

@@ -5,6 +5,8 @@
 //! among the graph's inputs. Noises of independent roundings add up, so the sum over layers predicts the noise of a plan;
 //! whether it holds is measured. What a range found at run time leaves is measured itself: the difference of the layer computed
 //! so from the float layer is added.
+//!
+//! Rounding of other precisions leaves noise of another size in the same place: it is measured once.
 
 use crate::insert::Writer;
 use crate::lanes::{self, Runtime, Samples};
@@ -17,7 +19,7 @@ use qcc_tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 
 /// What a layer costs in accuracy: noise at the model's outputs, over signal, if only this layer runs on integers.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sensitivity {
     /// With weights of 8 bits.
     pub int8: f64,
@@ -27,6 +29,10 @@ pub struct Sensitivity {
     pub int16: f64,
     /// With ranges found at run time.
     pub dynamic: f64,
+    /// With weights alone in 8 bits.
+    pub weight8: f64,
+    /// With weights alone in 4 bits.
+    pub weight4: f64,
 }
 
 impl Sensitivity {
@@ -38,6 +44,8 @@ impl Sensitivity {
             Precision::Int7 => self.int7,
             Precision::Int16 => self.int16,
             Precision::Dynamic => self.dynamic,
+            Precision::WeightOnly8 => self.weight8,
+            Precision::WeightOnly4 => self.weight4,
         }
     }
 }
@@ -60,12 +68,14 @@ pub fn sensitivities(
         let of = |allowed: &Vec<Precision>| if may(allowed) { precision } else { Precision::Float };
         calibration.plan(&allowed.iter().map(of).collect::<Vec<_>>())
     };
-    let int8 = where_allowed(Precision::Int8, &reads_codes);
-    let int7 = where_allowed(Precision::Int7, &reads_codes);
-    let int16 = where_allowed(Precision::Int16, &reads_codes);
+    let int8 = where_allowed(Precision::Int8, &is_rounded);
+    let int7 = where_allowed(Precision::Int7, &is_rounded);
+    let int16 = where_allowed(Precision::Int16, &is_rounded);
+    let [weight8, weight4] = [Precision::WeightOnly8, Precision::WeightOnly4]
+        .map(|precision| where_allowed(precision, &|allowed| allowed.contains(&precision)));
     let dynamic = where_allowed(Precision::Dynamic, &finds_range);
     let switches = switches(allowed);
-    let mut out = vec![Sensitivity { int8: 0.0, int7: 0.0, int16: 0.0, dynamic: 0.0 }; allowed.len()];
+    let mut out = vec![Sensitivity::default(); allowed.len()];
     if switches.is_empty() {
         return Ok(out);
     }
@@ -90,6 +100,7 @@ pub fn sensitivities(
                 let eight = power(&int8, layer);
                 let as_in = |plan: &Plan| if eight > 0.0 { noise * power(plan, layer) / eight } else { noise };
                 (out[layer].int8, out[layer].int7, out[layer].int16) = (noise, as_in(&int7), as_in(&int16));
+                (out[layer].weight8, out[layer].weight4) = (as_in(&weight8), as_in(&weight4));
             }
             Added::Difference => out[layer].dynamic = noise,
         }
@@ -97,8 +108,8 @@ pub fn sensitivities(
     Ok(out)
 }
 
-fn reads_codes(allowed: &[Precision]) -> bool {
-    allowed.iter().any(|p| p.reads_codes())
+fn is_rounded(allowed: &[Precision]) -> bool {
+    allowed.iter().any(|p| p.is_quantized() && *p != Precision::Dynamic)
 }
 
 fn finds_range(allowed: &[Precision]) -> bool {
@@ -113,7 +124,7 @@ pub fn measured(allowed: &[Vec<Precision>]) -> usize {
 /// What is measured: layers, and what is added to them.
 fn switches(allowed: &[Vec<Precision>]) -> Vec<(usize, Added)> {
     let open = || allowed.iter().enumerate().filter(|(_, allowed)| allowed.len() > 1);
-    let rounding = open().filter(|(_, a)| reads_codes(a)).map(|(i, _)| (i, Added::Rounding));
+    let rounding = open().filter(|(_, a)| is_rounded(a)).map(|(i, _)| (i, Added::Rounding));
     let differences = open().filter(|(_, a)| finds_range(a)).map(|(i, _)| (i, Added::Difference));
     rounding.chain(differences).collect()
 }

@@ -1,9 +1,9 @@
-//! Codes of weights: symmetric, a scale for every output.
+//! Codes of weights: symmetric, a scale for every output or for every block of its weights.
 
 use crate::plan::IntegerLayer;
 use crate::rounding::Rounded;
-use crate::{Codes, Layer};
-use qcc_tensor::Tensor;
+use crate::{Codes, Layer, Precision};
+use qcc_tensor::{Tensor, TensorType};
 use rayon::prelude::*;
 
 /// Scales that are tried for an output, evenly from the one that clips nothing down to [`SMALLEST`] of it.
@@ -18,11 +18,15 @@ const BIAS_LIMIT: f64 = 1_073_741_824.0;
 /// How far the bias of an output without weights is resolved: its codes have twenty bits.
 const BIAS_STEPS: f64 = 1_048_576.0;
 
-/// The scale of every output with the smallest error of the product, if inputs are independent; none where all weights are zero.
-/// `importance` is the mean square of every channel of the input.
-pub fn best_scales(layer: &Layer, importance: &[f64], codes: Codes) -> Vec<Option<f64>> {
-    let of = |(output, row): (usize, &Vec<f32>)| best_scale(row, &importance_of(layer, output, importance), codes);
-    layer.rows().par_iter().enumerate().map(of).collect()
+/// The scale of every output, or of every block of its weights, with the smallest error of the product, if inputs are
+/// independent; none where all weights are zero. `importance` is the mean square of every channel of the input.
+pub fn best_scales(layer: &Layer, importance: &[f64], codes: Codes, block: Option<usize>) -> Vec<Option<f64>> {
+    let of = |(output, row): (usize, &Vec<f32>)| -> Vec<Option<f64>> {
+        let importance = importance_of(layer, output, importance);
+        let length = block.unwrap_or(row.len()).max(1);
+        row.chunks(length).zip(importance.chunks(length)).map(|(row, i)| best_scale(row, i, codes)).collect()
+    };
+    layer.rows().par_iter().enumerate().flat_map_iter(of).collect()
 }
 
 /// The importance of every weight of an output.
@@ -32,7 +36,8 @@ fn importance_of(layer: &Layer, output: usize, importance: &[f64]) -> Vec<f64> {
 }
 
 /// Quantizes the weights of a layer by its [`best_scales`]. `input_scale` is the scale of the input: a bias must fit into 32
-/// bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`.
+/// bits, so a scale that is too small for it is raised. Codes are the nearest, or those of `rounded`. [`weights_only`] is the
+/// same for inputs that stay floats.
 pub fn quantize(
     layer: &Layer,
     bias: &[f32],
@@ -73,6 +78,48 @@ pub fn quantize(
         scales.push(scale);
     }
     let codes = Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows));
+    IntegerLayer { codes, scales, input: None, bias, noise }
+}
+
+/// Quantizes the weights of a matrix product alone, in blocks if its precision has them. Other arguments are as in
+/// [`quantize`]; codes in blocks are the nearest.
+pub fn weights_only(
+    layer: &Layer,
+    bias: &[f32],
+    importance: &[f64],
+    best: &[Option<f64>],
+    precision: Precision,
+    rounded: Option<&Rounded>,
+) -> IntegerLayer {
+    let Some(codes) = precision.codes() else { unreachable!("this is a bug in qcc: weights of a float layer") };
+    let (mut scales, mut rows, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+    let layer_rows = layer.rows();
+    let mut bias = bias.to_vec();
+    let block = precision.block();
+    for (output, row) in layer_rows.iter().enumerate() {
+        let (mut row_codes, mut row_noise) = (Vec::new(), 0.0);
+        let length = block.unwrap_or(row.len());
+        for (weights, importance) in row.chunks(length).zip(importance.chunks(length)) {
+            let scale = best[scales.len()].unwrap_or(1.0) as f32;
+            let scale = scale.max(f32::MIN_POSITIVE);
+            scales.push(scale);
+            if let Some((codes, shift, noise)) = rounded.filter(|_| block.is_none()).and_then(|r| r.of(output, scale)) {
+                bias.resize(layer_rows.len(), 0.0);
+                bias[output] += shift;
+                row_codes.extend_from_slice(codes);
+                row_noise += noise;
+                continue;
+            }
+            let nearest: Vec<i8> = weights.iter().map(|&w| code(w, scale, codes)).collect();
+            row_noise += weight_noise(weights, &nearest, scale, importance);
+            row_codes.extend(nearest);
+        }
+        rows.push(row_codes);
+        noise.push(row_noise);
+    }
+    let bytes: Vec<u8> = layer.unrows(&rows).into_iter().map(|code| code as u8).collect();
+    let ty = TensorType::new(codes.dtype, layer.weights.shape().iter().copied());
+    let codes = Tensor::from_bytes(ty, bytes.into()).expect("a code is a byte");
     IntegerLayer { codes, scales, input: None, bias, noise }
 }
 

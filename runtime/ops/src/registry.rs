@@ -86,6 +86,7 @@ static OPS: &[&OpDef] = &[
     &crate::conv::lp_pool::OP,
     &crate::conv::max_pool::OP,
     &crate::conv::max_unpool::OP,
+    &crate::matrix::coded_matmul::OP,
     &crate::matrix::det::OP,
     &crate::matrix::einsum::OP,
     &crate::matrix::gemm::OP,

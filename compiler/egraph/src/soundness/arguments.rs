@@ -80,6 +80,13 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("IMatMul" | "MatMulInteger", 1) => {
             Want { dtypes: BYTES.to_vec(), shape: Some(right(&x, draw)), ..Want::default() }
         }
+        ("CodedMatMul", 0) => Want { dtypes: vec![DType::F32], ranks: ranks_of(out, 1, 3), ..Want::default() },
+        ("CodedMatMul", 1) => {
+            let shape = vec![x.shape.last().copied().unwrap_or(1), columns_drawn(draw)];
+            Want { dtypes: BYTES.to_vec(), shape: Some(shape), ..Want::default() }
+        }
+        ("CodedMatMul", 2) => scale(call, &call.ty(1).cloned().unwrap_or(x), draw),
+        ("CodedMatMul", 3) => zero_point(call, &call.ty(1).cloned().unwrap_or(x), draw),
         ("Gemm", 0) => floats((2, 2)),
         ("Gemm", 1) => gemm_right(call, &x, draw),
         ("Gemm", 2) => {
@@ -566,7 +573,7 @@ fn scale(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
     let dtype = match call.op.name {
         "QuantizeLinear" if x.dtype != DType::F16 || draw.rarely("same type", 2) => x.dtype,
         "QuantizeLinear" => DType::F32,
-        "Requantize" => DType::F32,
+        "Requantize" | "CodedMatMul" => DType::F32,
         _ => {
             let own = [DType::F32, DType::F64, DType::F32, DType::F16];
             let wanted: Vec<DType> =
@@ -577,6 +584,11 @@ fn scale(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
     let axis = call.attrs.int("axis").unwrap_or(1);
     let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
     let along = usize::try_from(axis).ok().and_then(|a| x.shape.get(a)).copied();
+    if let (Some(block @ 1..), Some(n)) = (call.attrs.int("block_size"), along) {
+        let mut shape = x.shape.to_vec();
+        shape[axis as usize] = n.div_ceil(block as usize);
+        return Want::exactly(dtype, shape).with(Content::Scale);
+    }
     let shape = match (draw.pick("scales", 4), along) {
         (2 | 3, Some(n)) => vec![n],
         (1, _) => vec![1],
@@ -587,11 +599,11 @@ fn scale(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
 
 fn zero_point(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
     let dtype = match call.op.name {
-        "DequantizeLinear" => x.dtype,
+        "DequantizeLinear" | "CodedMatMul" => x.dtype,
         "Requantize" => call.attrs.dtype("dtype").unwrap_or(DType::U8),
         _ => call.attrs.dtype("output_dtype").unwrap_or(DType::U8),
     };
-    let scale = call.ty(1).map_or_else(Vec::new, |t| t.shape.to_vec());
+    let scale = call.types.last().and_then(Option::as_ref).map_or_else(Vec::new, |t| t.shape.to_vec());
     let shape = if call.op.name == "Requantize" || draw.rarely("one zero-point", 4) { vec![] } else { scale };
     let want = Want::exactly(dtype, shape);
     if dtype == DType::I32 || draw.rarely("zero", 3) { want.with(Content::List(vec![0.0])) } else { want }

@@ -80,6 +80,9 @@ fn decide(def: &AttrDef, call: &Partial<'_>, draw: &mut Draw<'_>) -> Option<Attr
         ("LSTM", "direction") => text(draw.one_of("direction", &["forward", "reverse", "bidirectional"])),
         ("Pad", "mode") => text(draw.one_of("mode", &["constant", "constant", "edge", "reflect", "wrap"])),
         ("Gelu", "approximate") => text(draw.one_of("approximate", &["none", "tanh"])),
+        ("DequantizeLinear" | "CodedMatMul", "block_size") if draw.rarely("blocks", 6) => {
+            int(draw.one_of("block", &[2, 1, 3, 16]))
+        }
         ("BatchNormalization", "training_mode") | (_, "block_size" | "precision") => int(0),
         ("Flatten", "axis") => int(draw.pick("axis", 2 * rank + 1) as i64 - rank as i64),
         (_, "axis") => {

@@ -5,7 +5,7 @@ use qcc_kernel::Kernel;
 use qcc_lower::kernels::body::{Body, Node, Operand};
 use qcc_lower::kernels::conv::{ConvSpec, Target, conv_for};
 use qcc_lower::kernels::layout::{Elem, Halo, TensorLayout};
-use qcc_lower::kernels::{Arg, winograd};
+use qcc_lower::kernels::{Arg, Generated, winograd};
 use std::time::{Duration, Instant};
 
 /// A convolution.
@@ -96,12 +96,17 @@ pub fn convolution(case: &Case, weight: &mut dyn FnMut([usize; 4]) -> i64) -> Re
     let generate = if case.tiled { winograd::generate } else { conv_for };
     let generated = generate(&spec, Target::host()).expect("the kernel exists");
     let mut code = random(256);
+    filled(&generated, spec.macs(), &mut || code() as u8)
+}
+
+/// A generated kernel whose input has the bytes that are drawn.
+pub fn filled(generated: &Generated, macs: u64, byte: &mut dyn FnMut() -> u8) -> Ready {
     let buffers = generated.args.iter().zip(&generated.kernel.buffers).map(|(arg, declared)| match arg {
-        Arg::Input(_) => (0..declared.bytes).map(|_| code() as u8).collect(),
+        Arg::Input(_) => (0..declared.bytes).map(|_| byte()).collect(),
         Arg::Constants => generated.constants.clone(),
         _ => vec![0; declared.bytes],
     });
-    Ready::of(&generated.kernel, buffers.collect(), spec.macs())
+    Ready::of(&generated.kernel, buffers.collect(), macs)
 }
 
 /// Multiply-accumulates a nanosecond over a few milliseconds.

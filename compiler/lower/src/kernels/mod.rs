@@ -27,6 +27,7 @@ mod pack;
 mod place;
 pub mod pool;
 mod product;
+pub mod product_codes;
 pub mod product_f32;
 mod quads;
 mod quantize;

@@ -78,7 +78,7 @@ pub fn generate(spec: &ProductF32Spec) -> Result<Generated, String> {
 
 impl ProductF32Spec {
     /// Its windows, for what does not look at weights.
-    fn windows(&self) -> ConvSpec {
+    pub(super) fn windows(&self) -> ConvSpec {
         ConvSpec {
             input: self.input,
             output: self.output,

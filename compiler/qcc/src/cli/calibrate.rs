@@ -2,7 +2,7 @@
 
 use super::progress;
 use qcc::failure::Failure;
-use qcc::quantize::{self, Dynamic, Options, Quantized, Step, Unmeasured, Watch};
+use qcc::quantize::{self, Options, Products, Quantized, Step, Unmeasured, Watch};
 use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
@@ -32,6 +32,14 @@ pub struct Calibrate {
     /// no samples; without any, all else stays floats
     #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     dynamic: Vec<String>,
+    /// Quantize only the weights of a matrix product, by the name of its node, or of all of them: what is multiplied stays
+    /// floats. This needs no samples; without any, all else stays floats
+    #[arg(long, value_name = "NODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    weight_only: Vec<String>,
+    /// Bits of weights that alone are quantized: 8, a scale for every column, or 4, a scale for every 32 rows of it. By default
+    /// whatever is faster within the budget; 8 without samples
+    #[arg(long, value_name = "BITS", value_parser = ["4", "8"])]
+    weight_only_bits: Option<String>,
     /// Bits of the codes of weights; by default 7 where they are faster, which is on CPUs without dot products of bytes, and
     /// accurate enough
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(7..=8))]
@@ -121,11 +129,9 @@ impl Calibrate {
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
             int16: self.int16.clone(),
-            dynamic: match &self.dynamic[..] {
-                [] => Dynamic::Chosen,
-                names if names.iter().any(String::is_empty) => Dynamic::All,
-                names => Dynamic::Named(names.to_vec()),
-            },
+            dynamic: products(&self.dynamic),
+            weight_only: products(&self.weight_only),
+            weight_only_bits: self.weight_only_bits.as_deref().map(|bits| if bits == "4" { 4 } else { 8 }),
             skip: if self.effort < 2 { Step::ALL.to_vec() } else { self.skip.iter().map(step).collect() },
             weight_bits: self.weight_bits,
             target,
@@ -135,9 +141,9 @@ impl Calibrate {
         }
     }
 
-    /// Whether what is asked for needs no samples.
-    pub fn is_dynamic(&self) -> bool {
-        !self.dynamic.is_empty()
+    /// Whether something is asked for that needs no samples.
+    pub fn needs_no_samples(&self) -> bool {
+        !self.dynamic.is_empty() || !self.weight_only.is_empty()
     }
 
     /// Quantizes matrix products of a graph without samples.
@@ -187,6 +193,15 @@ impl Calibrate {
     }
 }
 
+/// The matrix products that an option names: an empty name stands for all.
+fn products(names: &[String]) -> Products {
+    match names {
+        [] => Products::Chosen,
+        names if names.iter().any(String::is_empty) => Products::All,
+        names => Products::Named(names.to_vec()),
+    }
+}
+
 /// Prints what was decided.
 pub fn print(quantized: &Quantized) {
     let plan = &quantized.plan;
@@ -204,8 +219,12 @@ pub fn print(quantized: &Quantized) {
         0 => String::new(),
         n => format!(", {n} with ranges found at run time"),
     };
+    let alone = match precisions.iter().filter(|p| p.is_weight_only()).count() {
+        0 => String::new(),
+        n => format!(", {n} only in their weights"),
+    };
     println!(
-        "quantized {} of {} layers{seven}{fine}{at_run_time}, {:.1} % of their multiply-accumulates, {} grids of values",
+        "quantized {} of {} layers{seven}{fine}{at_run_time}{alone}, {:.1} % of their multiply-accumulates, {} grids of values",
         plan.layers.len() - of(Precision::Float),
         plan.layers.len(),
         100.0 * quantized.integer_share(),
@@ -233,7 +252,7 @@ pub fn print(quantized: &Quantized) {
     }
     println!("\n  {:<36} {:>7} {:>9}  next choice", "layer", "runs on", "alone dB");
     for (i, (layer, precision)) in plan.layers.iter().zip(&precisions).enumerate() {
-        let int8 = if precision.is_integer() { *precision } else { Precision::Int8 };
+        let int8 = if precision.is_quantized() { *precision } else { Precision::Int8 };
         let noise = quantized.sensitivities.get(i).map_or(0.0, |s| s.noise(int8));
         let alone = if noise > 0.0 { format!("{:.2}", -10.0 * noise.log10()) } else { "–".to_string() };
         let next = quantized.next.get(i).copied().flatten().map_or("–".to_string(), |next| next.to_string());
@@ -250,9 +269,14 @@ pub fn print(quantized: &Quantized) {
 pub fn print_unmeasured(unmeasured: &Unmeasured) {
     let precisions = unmeasured.plan.precisions();
     let dynamic = precisions.iter().filter(|p| **p == Precision::Dynamic).count();
+    let alone = precisions.iter().filter(|p| p.is_weight_only()).count();
+    let part = |n: usize, what: &str| if n == 0 { String::new() } else { format!(", {n} {what}") };
     println!(
-        "quantized {dynamic} of {} layers, with ranges found at run time; the others stay floats\n",
-        precisions.len()
+        "quantized {} of {} layers{}{}; the others stay floats\n",
+        dynamic + alone,
+        precisions.len(),
+        part(dynamic, "with ranges found at run time"),
+        part(alone, "only in their weights")
     );
 }
 

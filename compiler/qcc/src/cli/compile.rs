@@ -119,7 +119,7 @@ impl Compile {
             None => None,
         };
         let unmeasured = match &self.calibrate {
-            None if self.options.is_dynamic() => {
+            None if self.options.needs_no_samples() => {
                 Some(self.options.without_samples(&graph, &self.sizes.bindings(), &rules)?)
             }
             _ => None,

@@ -12,13 +12,14 @@ use std::path::PathBuf;
 /// Examples:
 ///   qcc quantize model.onnx --calibrate samples.npz -o model_int8.onnx
 ///   qcc quantize model.onnx --dynamic -o model_dynamic.onnx
+///   qcc quantize model.onnx --weight-only --weight-only-bits 4 -o model_int4.onnx
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Quantize {
     /// The model, an .onnx file
     model: PathBuf,
     /// Samples: one array per model input, samples along axis 0
-    #[arg(long, value_name = "DATA.npz", required_unless_present = "dynamic")]
+    #[arg(long, value_name = "DATA.npz", required_unless_present_any = ["dynamic", "weight_only"])]
     calibrate: Option<PathBuf>,
     /// Where the quantized model goes
     #[arg(short, long, value_name = "OUT.onnx")]

@@ -59,7 +59,7 @@ impl Verify {
         if let Some(calibration) = &self.calibrate {
             return self.against_float(&graph, &rules, calibration);
         }
-        let (graph, bindings) = match self.options.is_dynamic() {
+        let (graph, bindings) = match self.options.needs_no_samples() {
             true => {
                 let unmeasured = self.options.without_samples(&graph, &self.sizes.bindings(), &rules)?;
                 (unmeasured.graph, Bindings::default())

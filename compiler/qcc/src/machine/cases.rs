@@ -40,6 +40,11 @@ pub fn cases() -> Vec<String> {
             "MatMul(%x0, %w)",
         ));
     }
+    for [m, k, n] in [[1, 1024, 1000], [4, 256, 512]] {
+        let constants = format!("  %w = rand i8[{k},{n}] seed=7\n  %s = rand f32[{n}] seed=8\n");
+        let call = "CodedMatMul(%x0, %w, %s) {axis: 1, block_size: 0}";
+        cases.push(graph(&[&format!("f32[{m},{k}]")], &constants, call));
+    }
     for size in ["1,28,28,64", "1,112,112,32"] {
         let codes = format!("u8[{size}]");
         let floats = format!("f32[{size}]");

@@ -1,5 +1,6 @@
 //! Matrix products.
 
+pub(crate) mod coded_matmul;
 pub(crate) mod det;
 pub(crate) mod einsum;
 pub(crate) mod gemm;

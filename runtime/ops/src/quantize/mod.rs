@@ -8,7 +8,7 @@ pub(crate) mod dynamic_grid;
 pub(crate) mod dynamic_quantize_linear;
 pub(crate) mod flip;
 pub(crate) mod fused;
-mod grid;
+pub(crate) mod grid;
 pub(crate) mod lookup;
 pub(crate) mod quantize_linear;
 pub(crate) mod requantize;
