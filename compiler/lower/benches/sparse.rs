@@ -57,8 +57,9 @@ fn relative(case: &Case, block: [usize; 2], density: u64) -> f64 {
     best[1..].iter().fold(0.0, |a: f64, &b| a.max(b)) / best[0]
 }
 
-/// A table for each case, and the density from which on zeros pay.
+/// A table for each case with the density from which on zeros pay, and a plot of all.
 fn crossovers() {
+    let mut plot = Plot::default();
     for case in &CASES {
         let curves: Vec<Vec<f64>> =
             BLOCKS.iter().map(|&block| DENSITIES.iter().map(|&d| relative(case, block, d)).collect()).collect();
@@ -69,6 +70,73 @@ fn crossovers() {
         }
         let row: Vec<String> = curves.iter().map(|curve| format!("{:>6}", crossover(curve))).collect();
         println!("{:>10} {}", "crossover", row.join(" "));
+        plot.case(case, &curves);
+    }
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("crossover.svg");
+    match std::fs::write(&path, plot.finish()) {
+        Ok(()) => println!("\nplot written to {}", path.display()),
+        Err(e) => println!("\nno plot: {e}"),
+    }
+}
+
+/// Times over densities, one field beside the other.
+#[derive(Default)]
+struct Plot {
+    fields: String,
+    count: usize,
+}
+
+/// Size of a field and of the margins around it, in pixels.
+const FIELD: [f64; 2] = [300.0, 220.0];
+const MARGIN: f64 = 40.0;
+
+/// Longest time that is shown.
+const TOP: f64 = 2.0;
+
+const COLORS: [&str; BLOCKS.len()] = ["#1b6ca8", "#2a9d8f", "#8ab17d", "#e9a13b", "#d2691e", "#8d3b72"];
+
+impl Plot {
+    fn case(&mut self, case: &Case, curves: &[Vec<f64>]) {
+        let left = MARGIN + self.count as f64 * (FIELD[0] + MARGIN);
+        let x = |density: f64| left + density / 100.0 * FIELD[0];
+        let y = |time: f64| MARGIN + (1.0 - time.min(TOP) / TOP) * FIELD[1];
+        let text = |x: f64, y: f64, anchor: &str, what: &str| {
+            format!("<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\">{what}</text>\n")
+        };
+        let line = |from: [f64; 2], to: [f64; 2], color: &str| {
+            let ([x1, y1], [x2, y2]) = (from, to);
+            format!("<path d=\"M{x1:.0},{y1:.0}L{x2:.0},{y2:.0}\" stroke=\"{color}\"/>\n")
+        };
+        self.fields += &text(x(50.0), MARGIN - 14.0, "middle", &format!("{}, time of dense weights = 1", case.name));
+        for time in [0.0, 0.5, 1.0, 1.5, 2.0] {
+            let color = if time == 1.0 { "#777" } else { "#ddd" };
+            self.fields += &line([x(0.0), y(time)], [x(100.0), y(time)], color);
+            self.fields += &text(x(0.0) - 5.0, y(time) + 4.0, "end", &time.to_string());
+        }
+        for density in [0, 25, 50, 75, 100] {
+            self.fields += &text(x(f64::from(density)), y(0.0) + 16.0, "middle", &format!("{density} %"));
+        }
+        for (i, curve) in curves.iter().enumerate() {
+            let points = DENSITIES.iter().zip(curve).map(|(&d, &t)| format!("{:.1},{:.1}", x(d as f64), y(t)));
+            let points: Vec<String> = points.collect();
+            self.fields += &format!("<polyline points=\"{}\" stroke=\"{}\"/>\n", points.join(" "), COLORS[i]);
+        }
+        self.count += 1;
+    }
+
+    fn finish(self) -> String {
+        let (width, height) = (MARGIN + self.count as f64 * (FIELD[0] + MARGIN), FIELD[1] + 2.0 * MARGIN + 30.0);
+        let names = BLOCKS.iter().zip(COLORS).enumerate().map(|(i, ([o, c], color))| {
+            let x = MARGIN + 90.0 * i as f64;
+            format!("<text x=\"{x:.0}\" y=\"{:.0}\" style=\"fill:{color}\">blocks of {o}x{c}</text>\n", height - 12.0)
+        });
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" \
+             font-size=\"11\" fill=\"none\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
+             <g style=\"fill:none;stroke-width:1.5\">\n<style>text{{fill:#333}}</style>\n{}{}</g>\n</svg>\n",
+            self.fields,
+            names.collect::<String>()
+        )
     }
 }
 
