@@ -414,7 +414,8 @@ fn named(layers: &[Layer], names: &[String]) -> Result<Vec<bool>, Failure> {
     for name in names {
         if !layers.iter().any(|l| l.name == *name) {
             let known: Vec<&str> = layers.iter().map(|l| l.name.as_str()).collect();
-            let message = format!("no layer is called `{name}`; there are {}", known.join(", "));
+            let all = if known.is_empty() { "none".into() } else { known.join(", ") };
+            let message = format!("no layer is called `{name}`; there are {all}");
             return Err(Failure::input(message));
         }
     }

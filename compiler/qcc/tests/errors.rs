@@ -250,6 +250,8 @@ const CASES: &[(&str, &str)] = &[
     ("a quantized model without a place", "quantize @relu.onnx --calibrate @samples.npz"),
     ("a quantized model without samples", "quantize @relu.onnx -o @out.onnx"),
     ("a range of a layer that does not exist", "compile @relu.onnx --dynamic=nowhere"),
+    ("weights of a layer that does not exist", "compile @relu.onnx --weight-only=nowhere"),
+    ("weights of 5 bits", "compile @relu.onnx --weight-only --weight-only-bits 5"),
     ("a report of no samples", "compile @relu.onnx --dynamic --report @out.html"),
     // Commands.
     ("no command", ""),
