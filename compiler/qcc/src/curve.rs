@@ -19,7 +19,7 @@ pub fn plot(out: &mut String, quantized: &Quantized) {
     let most_db = points.iter().map(|p| p.sqnr_db).fold(10.0, f64::max);
     let top = (most_db / 10.0).ceil() * 10.0;
     let slowest = points.iter().map(|p| p.cost_ns).fold(1.0, f64::max);
-    let x = |ns: f64| LEFT + ns / slowest * (WIDTH - LEFT - 20.0);
+    let x = |ns: f64| LEFT + ns / slowest * (WIDTH - LEFT - 36.0);
     let y = |db: f64| (HEIGHT - BOTTOM) * (1.0 - db.max(0.0) / top) + 8.0;
     out.push_str(
         "<h2>Time over error</h2>\n<p>The fastest program that is expected within other budgets (<code>--min-sqnr</code>), all layers \

@@ -9,6 +9,7 @@ const STYLE: &str = "body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;m
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.2rem}table{border-collapse:collapse;width:100%}\
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #e3e8ee;white-space:nowrap}\
 th:first-child,td:first-child{text-align:left;max-width:26rem;overflow:hidden;text-overflow:ellipsis}th{background:#f4f6f9}\
+th:last-child,td:last-child{white-space:normal}\
 .value{display:inline-block;width:21rem;margin:.5rem .8rem .5rem 0;vertical-align:top}.value b{font-weight:600;display:block;\
 overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.value small{color:#5b6b7c}.float{color:#a4490b}svg{display:block}\
 p{max-width:48rem}";
