@@ -180,6 +180,9 @@ impl Walk<'_, '_> {
     fn coded_product(&mut self, core: &CoreCall<'_>, x: ValueId, wanted: Wanted<'_>) -> Kernel {
         let w = self.weights(core)?;
         let &[k, n] = w.shape() else { return Err("a product with a batch of weights".into()) };
+        if w.elements() == 0 {
+            return Err("a product without weights".into());
+        }
         let scale = core.inputs.get(2).copied().flatten().and_then(|scale| self.constant_of(scale));
         let scale = scale.ok_or("scales that are run-time values")?;
         let axis = core.attrs.int("axis").unwrap_or(0);

@@ -287,6 +287,14 @@ const CASES: &[(&str, &str)] = &[
   output "y" = %1
 "#,
     ),
+    (
+        "a product without columns",
+        r#"  %x = input : f32[2,8]
+  %0 = zeros f32[8,0]
+  %1 = MatMul(%x, %0)
+  output "y" = %1
+"#,
+    ),
 ];
 
 #[test]

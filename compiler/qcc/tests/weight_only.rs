@@ -123,3 +123,26 @@ fn weights_stay_codes_where_few_rows_are_multiplied() {
     codes of 4 bits from a file: CodedMatMul; 192 bytes of constants
     ");
 }
+
+#[test]
+fn products_of_nothing_have_a_result() {
+    for [rows, terms, columns] in [[2, 0, 4], [2, 8, 0], [0, 8, 4]] {
+        let text = format!(
+            r#"graph "nothing" {{
+  %x = input : f32[{rows},{terms}]
+  %w = zeros i8[{terms},{columns}]
+  %s = rand f32[{columns}] seed=1
+  %d = DequantizeLinear(%w, %s) {{axis: 1}}
+  %y = MatMul(%x, %d)
+  output "y" = %y
+}}
+"#
+        );
+        let graph = qcc_ir::parse(&text).expect("the text is a graph");
+        let compiled = pipeline::compile(&graph, &Bindings::default(), &RULES, WIDE, &mut |_| ()).expect("it compiles");
+        let mut session = pipeline::session(&compiled.program, 1, Engine::Jit).expect("a session starts");
+        let sample = sample(&typed(&graph));
+        let got = session.run(std::slice::from_ref(&sample)).expect("it runs");
+        assert_eq!(got[0], Tensor::new([rows, columns], vec![0.0f32; rows * columns]), "{rows} {terms} {columns}");
+    }
+}

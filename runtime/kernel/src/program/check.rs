@@ -387,6 +387,9 @@ impl Checker<'_> {
 
 /// Whether no two indices of these `(size, stride)` axes name the same element, as far as sorted strides show it.
 fn injective(axes: [(usize, usize); 3]) -> bool {
+    if axes.iter().any(|&(size, _)| size == 0) {
+        return true;
+    }
     let mut axes: Vec<(usize, usize)> = axes.into_iter().filter(|&(size, _)| size > 1).collect();
     axes.sort_by_key(|&(_, stride)| stride);
     let mut reach = 0usize;
