@@ -129,24 +129,36 @@ pub fn matmul_for(spec: &MatMulSpec, target: Target) -> Result<Generated, String
     }
     let weights = (0..n).flat_map(|o| (0..k).map(move |i| spec.weights[i * n + o])).collect();
     let spec = ConvSpec {
-        input: spec.input,
-        output: spec.output,
-        kernel: [1, 1],
-        strides: [1, 1],
-        dilations: [1, 1],
-        pads: [0; 4],
-        group: 1,
         weights,
         input_zero: spec.input_zero,
         weight_zero: spec.weight_zero.clone(),
         bias: spec.bias.clone(),
         input_range: spec.input_range,
-        body: spec.body.clone(),
+        ..ConvSpec::of_rows(spec.input, spec.output, spec.body.clone())
     };
     conv_for(&spec, target)
 }
 
 impl ConvSpec {
+    /// The windows of a matrix product, one pixel each: what lies in memory and what follows, no weights.
+    pub(super) fn of_rows(input: TensorLayout, output: TensorLayout, body: Body) -> ConvSpec {
+        ConvSpec {
+            input,
+            output,
+            kernel: [1; 2],
+            strides: [1; 2],
+            dilations: [1; 2],
+            pads: [0; 4],
+            group: 1,
+            weights: Vec::new(),
+            input_zero: 0,
+            weight_zero: Vec::new(),
+            bias: Vec::new(),
+            input_range: (0, 0),
+            body,
+        }
+    }
+
     /// Input channels of one group.
     pub fn group_inputs(&self) -> usize {
         self.input.c / self.group

@@ -134,12 +134,17 @@ pub fn panels(spec: &ConvSpec, width: Width, halves: Halves) -> Vec<Panel> {
 }
 
 /// The panels and their packed constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, mut panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
+pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
+    pack_each(panels, |panel, first, bytes| pack_panel(spec, taps, unit, panel, first, bytes))
+}
+
+/// The panels, and their constants one behind the other; `pack` appends those of a panel that begins at an output channel.
+pub fn pack_each(mut panels: Vec<Panel>, pack: impl Fn(&Panel, usize, &mut Vec<u8>)) -> (Vec<Panel>, Vec<u8>) {
     let mut bytes = Vec::new();
     for panel in &mut panels {
         panel.offset = bytes.len();
         for i in 0..panel.repeat {
-            pack_panel(spec, taps, unit, panel, panel.first + i * panel.channel_step, &mut bytes);
+            pack(panel, panel.first + i * panel.channel_step, &mut bytes);
         }
         panel.stride = (bytes.len() - panel.offset) / panel.repeat;
     }

@@ -12,8 +12,7 @@ use super::Generated;
 use super::body::Body;
 use super::conv::{ConvSpec, check_windows};
 use super::layout::{Elem, TensorLayout};
-use super::pack::{Halves, panels};
-use super::product_f32::ProductF32Spec;
+use super::pack::{Halves, pack_each, panels};
 use super::tile::Level;
 use super::walk::{self, Core, Cursor, Panel, Pixels};
 
@@ -58,7 +57,7 @@ const ACCUMULATORS: usize = 8;
 /// # Errors
 /// The reason why there is none: sizes that do not fit, a body that does not fit.
 pub fn generate(spec: &ProductCodesSpec) -> Result<Generated, String> {
-    let windows = spec.windows();
+    let windows = ConvSpec::of_rows(spec.input, spec.output, spec.body.clone());
     if windows.input.elem != Elem::F32 {
         return Err(format!("a product of {:?} with codes of weights", windows.input.elem));
     }
@@ -66,36 +65,14 @@ pub fn generate(spec: &ProductCodesSpec) -> Result<Generated, String> {
     let stored = Stored::of(spec)?;
     let rows = windows.output.n * windows.output.h * windows.output.w;
     let halves = if rows <= FEW_ROWS { Halves::Channels } else { Halves::FewChannels };
-    let mut panels = panels(&windows, Width::V256, halves);
-    let mut constants = Vec::new();
-    for panel in &mut panels {
-        panel.offset = constants.len();
-        for i in 0..panel.repeat {
-            stored.pack(spec, panel, panel.first + i * panel.channel_step, &mut constants);
-        }
-        panel.stride = (constants.len() - panel.offset) / panel.repeat;
-    }
+    let (panels, constants) = pack_each(panels(&windows, Width::V256, halves), |panel, first, out| {
+        stored.pack(spec, panel, first, out);
+    });
     let core = Product { stored: &stored, terms: windows.input.c, step: windows.input.pixel_stride() as i64 };
     walk::generate(&windows, &core, &panels, constants, Width::V256)
 }
 
 impl ProductCodesSpec {
-    /// The product as a convolution of one pixel, for what does not look at weights.
-    fn windows(&self) -> ConvSpec {
-        ProductF32Spec {
-            input: self.input,
-            output: self.output,
-            weights: Vec::new(),
-            kernel: [1; 2],
-            strides: [1; 2],
-            dilations: [1; 2],
-            pads: [0; 4],
-            group: 1,
-            body: self.body.clone(),
-        }
-        .windows()
-    }
-
     /// The code of zero of a weight.
     fn zero(&self, row: usize, column: usize) -> i16 {
         self.zeros[row / self.block * self.output.c + column]

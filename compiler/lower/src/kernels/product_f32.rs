@@ -10,7 +10,7 @@ use super::Generated;
 use super::body::Body;
 use super::conv::{ConvSpec, check_windows};
 use super::layout::{Elem, TensorLayout};
-use super::pack::{Halves, Taps, panels};
+use super::pack::{Halves, Taps, pack_each, panels};
 use super::tile::Level;
 use super::walk::{self, Core, Cursor, Panel, Pixels};
 
@@ -62,37 +62,24 @@ pub fn generate(spec: &ProductF32Spec) -> Result<Generated, String> {
     if spec.weights.len() != wanted {
         return Err(format!("{} weights where {wanted} are needed", spec.weights.len()));
     }
-    let mut constants = Vec::new();
     // Constants of channels that lie apart begin at multiples of their number, which groups may not.
     let halves = if spec.group == 1 { Halves::FewChannels } else { Halves::ChannelsOrPixels };
-    let mut panels = panels(&windows, Width::V256, halves);
-    for panel in &mut panels {
-        panel.offset = constants.len();
-        for i in 0..panel.repeat {
-            pack(spec, &windows, &taps, panel, panel.first + i * panel.channel_step, &mut constants);
-        }
-        panel.stride = (constants.len() - panel.offset) / panel.repeat;
-    }
+    let (panels, constants) = pack_each(panels(&windows, Width::V256, halves), |panel, first, out| {
+        pack(spec, &windows, &taps, panel, first, out);
+    });
     walk::generate(&windows, &Product { spec: &windows, taps }, &panels, constants, Width::V256)
 }
 
 impl ProductF32Spec {
     /// Its windows, for what does not look at weights.
-    pub(super) fn windows(&self) -> ConvSpec {
+    fn windows(&self) -> ConvSpec {
         ConvSpec {
-            input: self.input,
-            output: self.output,
             kernel: self.kernel,
             strides: self.strides,
             dilations: self.dilations,
             pads: self.pads,
             group: self.group,
-            weights: Vec::new(),
-            input_zero: 0,
-            weight_zero: Vec::new(),
-            bias: Vec::new(),
-            input_range: (0, 0),
-            body: self.body.clone(),
+            ..ConvSpec::of_rows(self.input, self.output, self.body.clone())
         }
     }
 }

@@ -28,7 +28,7 @@ use super::Generated;
 use super::conv::{ConvSpec, Target};
 use super::emit::Emitter;
 use super::layout::{Elem, SLACK};
-use super::pack::{Halves, Taps, Unit, panels};
+use super::pack::{Halves, Taps, Unit, pack_each, panels};
 use super::place::{At, Place};
 use super::split::{divisor_from, wanted};
 use super::stage::WIDE;
@@ -128,33 +128,26 @@ fn name(spec: &ConvSpec) -> String {
 }
 
 /// The panels and their constants: the biases, then for each element the transformed taps of pairs of input channels.
-fn pack(spec: &ConvSpec, mut panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
-    let mut bytes = Vec::new();
-    for panel in &mut panels {
-        panel.offset = bytes.len();
-        for i in 0..panel.repeat {
-            let first = panel.first + i * panel.channel_step;
-            let lanes: Vec<Option<usize>> =
-                panel.lanes().map(|lane| (lane < panel.channels).then_some(first + lane)).collect();
-            for &o in &lanes {
-                let bias = o.map_or(0, |o| spec.folded_bias(o, spec.input_zero));
-                bytes.extend_from_slice(&bias.to_le_bytes());
-            }
-            let transformed: Vec<Vec<[i32; ELEMENTS]>> = lanes.iter().map(|o| transformed(spec, *o)).collect();
-            for element in 0..ELEMENTS {
-                for c in (0..spec.input.c).step_by(Unit::Pair.codes()) {
-                    for of in &transformed {
-                        for c in c..c + Unit::Pair.codes() {
-                            let u = of.get(c).map_or(0, |u| u[element]) as i16;
-                            bytes.extend_from_slice(&u.to_le_bytes());
-                        }
+fn pack(spec: &ConvSpec, panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
+    pack_each(panels, |panel, first, bytes| {
+        let lanes: Vec<Option<usize>> =
+            panel.lanes().map(|lane| (lane < panel.channels).then_some(first + lane)).collect();
+        for &o in &lanes {
+            let bias = o.map_or(0, |o| spec.folded_bias(o, spec.input_zero));
+            bytes.extend_from_slice(&bias.to_le_bytes());
+        }
+        let transformed: Vec<Vec<[i32; ELEMENTS]>> = lanes.iter().map(|o| transformed(spec, *o)).collect();
+        for element in 0..ELEMENTS {
+            for c in (0..spec.input.c).step_by(Unit::Pair.codes()) {
+                for of in &transformed {
+                    for c in c..c + Unit::Pair.codes() {
+                        let u = of.get(c).map_or(0, |u| u[element]) as i16;
+                        bytes.extend_from_slice(&u.to_le_bytes());
                     }
                 }
             }
         }
-        panel.stride = (bytes.len() - panel.offset) / panel.repeat;
-    }
-    (panels, bytes)
+    })
 }
 
 /// The transformed taps of every input channel for an output channel, if it is one.
