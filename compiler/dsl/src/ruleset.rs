@@ -259,7 +259,7 @@ pub enum AttrRest {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// A bound value, optional, or `where` constant. An absent optional as an argument of `+` or `-` counts as zero; as
-    /// the argument of an optional input it stays absent.
+    /// the argument of a `Cast` or of an optional input it stays absent.
     Var(VarId),
     /// A scalar constant of the element type of the operand next to it (of the first typed argument of the call).
     Number(Meta),

@@ -248,6 +248,7 @@ impl<'a> Instance<'a> {
         for (position, expr) in numbers {
             args[position] = self.term(expr, place, typed)?;
         }
+        // What is absent has no type that could change.
         if op.name == "Cast" && args == [None] {
             return Ok(None);
         }
