@@ -325,8 +325,10 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
     let mut loss = Loss { noise: f64::INFINITY, error: 0.0, agreement: 0.0 };
     qcc_quantize::correct_biases(&mut calibration, &judge, &[3, 7], &mut loss).expect("it runs");
     assert_ne!(calibration.biases, before);
+    let outputs = calibration.layers.iter().map(|l| l.output).collect();
+    let outputs = calibration.measured(outputs, &samples, &runtime).expect("they are measured");
     for ((layer, before), after) in calibration.layers.iter().zip(&before).zip(&calibration.biases) {
-        let signal: f64 = calibration.moments[&layer.output].variances().iter().sum();
+        let signal: f64 = outputs[&layer.output].variances().iter().sum();
         let change: f64 = after.iter().zip(before).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         // Means of two images are a fifth of a deviation and more away from those of all.
         assert!(change < 0.01 * signal, "{}: {} of the deviation", layer.name, (change / signal).sqrt());

@@ -1,11 +1,11 @@
 //! What is measured of a float graph on samples, and the plans that follow from it.
 
 use crate::covariance::{self, Covariance};
-use crate::flow::{self, Class, Flow};
+use crate::flow::{self, Class};
 use crate::found_scales::FoundScales;
 use crate::insert::Writer;
 use crate::keep::{self, Judge};
-use crate::lanes::{self, Runtime, Samples};
+use crate::lanes::{self, Runtime, Samples, Sessions};
 use crate::plan::{Choice, Chosen, IntegerLayer, Plan};
 use crate::rounding::Rounded;
 use crate::{ChannelFactors, Codes, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
@@ -52,8 +52,11 @@ pub struct Calibration {
     options: Grids,
 }
 
-/// Samples on which candidates of ranges are compared: errors of single elements average out long before.
+/// Samples on which candidates of ranges are compared, and the variances of outputs measured: errors of single elements average out long before.
 const COMPARED: usize = 16;
+
+/// Values of a tensor that its histogram counts, over all samples: beyond the finest percentile lie 40 of them.
+const COUNTED: usize = 4 << 20;
 
 impl Calibration {
     /// Measures a graph on all samples.
@@ -68,64 +71,79 @@ impl Calibration {
     ) -> Result<Calibration, QuantizeError> {
         let layers = layers::layers(graph);
         let all = flow::flow(graph, &layers, &vec![true; layers.len()]);
-        let mut values: Vec<ValueId> = all.class_of.keys().copied().collect();
-        values.extend(all.classes.iter().map(|c| c.root));
-        values.extend(layers.iter().flat_map(|l| [l.input, l.output]));
-        values.retain(|v| graph.ty(*v).elements() > 0);
-        values.sort_unstable_by_key(|v| (v.node, v.output));
-        values.dedup();
-        let indices: Vec<usize> = (0..data.count()).collect();
-        let moments = observe(graph, &layers, &values, data, &indices, runtime)?;
+        let fixed: FxHashMap<ValueId, Grid> = all.classes.iter().filter_map(|c| c.fixed.map(|g| (c.root, g))).collect();
+        let mut open: Vec<ValueId> = all.class_of.keys().copied().chain(all.classes.iter().map(|c| c.root)).collect();
+        open.retain(|root| !fixed.contains_key(root));
+        sort(&mut open);
+        let mut others: Vec<ValueId> = layers.iter().map(|l| l.input).chain(fixed.keys().copied()).collect();
+        others.retain(|v| graph.ty(*v).elements() > 0 && !open.contains(v));
+        sort(&mut others);
+        let watched = channels(graph, &layers, open.iter().copied().chain(others));
         let biases = layers.iter().map(|l| l.bias.as_ref().map_or(Vec::new(), |b| b.slice::<f32>().to_vec())).collect();
         let mut this = Calibration {
             graph: graph.clone(),
             layers,
-            moments,
-            grids: FxHashMap::default(),
+            moments: FxHashMap::default(),
+            grids: fixed.into_iter().map(|(root, grid)| (root, Chosen { grid, method: None })).collect(),
             biases,
             factors: FxHashMap::default(),
             rounded: FxHashMap::default(),
             scales: FoundScales::default(),
             options,
         };
-        this.choose(&all, data, runtime)?;
+        if !watched.is_empty() {
+            let sessions = (runtime.compile)(&watching(graph, &watched))?;
+            let indices: Vec<usize> = (0..data.count()).collect();
+            this.moments = observe(graph, &watched, &sessions, data, &indices, COUNTED, runtime)?;
+            this.choose(&open, &sessions, data, runtime)?;
+        }
         Ok(this)
     }
 
-    /// Chooses a grid for every value that can be the root of a class.
-    fn choose(&mut self, all: &Flow, data: &dyn Samples, runtime: &Runtime<'_>) -> Result<(), QuantizeError> {
-        let mut roots: Vec<ValueId> = all.class_of.keys().copied().collect();
-        roots.extend(all.classes.iter().map(|c| c.root));
-        roots.sort_unstable_by_key(|v| (v.node, v.output));
-        roots.dedup();
+    /// Chooses a grid for every value that can be the root of a class and has none: the first outputs of `sessions`.
+    fn choose(
+        &mut self,
+        open: &[ValueId],
+        sessions: &Sessions,
+        data: &dyn Samples,
+        runtime: &Runtime<'_>,
+    ) -> Result<(), QuantizeError> {
         let Grids { method, kind, values: codes, .. } = self.options;
-        let grid = |m: &Moments, method: Method| {
-            let (low, high) = range::range(m, method, codes, kind);
-            Grid::covering(low, high, codes, kind)
+        let grid = |root: &ValueId, method: Method| {
+            let (low, high) = range::range(&self.moments[root], method, codes, kind);
+            (method, Grid::covering(low, high, codes, kind))
         };
-        let fixed: FxHashMap<ValueId, Grid> = all.classes.iter().filter_map(|c| c.fixed.map(|g| (c.root, g))).collect();
-        if let Some(method) = method {
-            for root in roots {
-                let chosen = match fixed.get(&root) {
-                    Some(&grid) => Chosen { grid, method: None },
-                    None => Chosen { grid: grid(&self.moments[&root], method), method: Some(method) },
-                };
-                self.grids.insert(root, chosen);
+        let best: Vec<(Method, Grid)> = match method {
+            Some(method) => open.iter().map(|root| grid(root, method)).collect(),
+            None => {
+                let of = |root| Method::ALL.iter().map(|&method| grid(root, method)).collect();
+                let tried: Vec<Vec<(Method, Grid)>> = open.iter().map(of).collect();
+                let samples = spread(data.count(), COMPARED);
+                candidates::best(&self.graph, &self.layers, open, &tried, sessions, data, &samples, runtime)?
             }
-            return Ok(());
-        }
-        let open: Vec<ValueId> = roots.iter().copied().filter(|r| !fixed.contains_key(r)).collect();
-        let tried: Vec<Vec<(Method, Grid)>> = open
-            .iter()
-            .map(|r| Method::ALL.iter().map(|&method| (method, grid(&self.moments[r], method))).collect())
-            .collect();
-        let samples: Vec<usize> = spread(data.count(), COMPARED);
-        let best = candidates::best(&self.graph, &self.layers, &open, &tried, data, &samples, runtime)?;
-        for (root, (method, grid)) in open.into_iter().zip(best) {
-            self.grids.insert(root, Chosen { grid, method: Some(method) });
-        }
-        self.grids.extend(fixed.into_iter().map(|(root, grid)| (root, Chosen { grid, method: None })));
+        };
+        let chosen = |(method, grid)| Chosen { grid, method: Some(method) };
+        self.grids.extend(open.iter().copied().zip(best.into_iter().map(chosen)));
         Ok(())
+    }
+
+    /// What is measured of further values on some of the samples, their histograms left out.
+    ///
+    /// # Errors
+    /// Samples that cannot be run.
+    pub fn measured(
+        &self,
+        mut values: Vec<ValueId>,
+        data: &dyn Samples,
+        runtime: &Runtime<'_>,
+    ) -> Result<FxHashMap<ValueId, Moments>, QuantizeError> {
+        if values.is_empty() {
+            return Ok(FxHashMap::default());
+        }
+        sort(&mut values);
+        let watched = channels(&self.graph, &self.layers, values);
+        let sessions = (runtime.compile)(&watching(&self.graph, &watched))?;
+        observe(&self.graph, &watched, &sessions, data, &spread(data.count(), COMPARED), 0, runtime)
     }
 
     /// Brings the channels of what layers read to a common range, where that brings the outputs nearer to the float model's;
@@ -135,8 +153,12 @@ impl Calibration {
     /// Samples that cannot be run.
     pub fn smooth(&mut self, judge: &Judge<'_>, loss: &mut Loss) -> Result<(), QuantizeError> {
         let flow = flow::flow(&self.graph, &self.layers, &integers(judge.precisions));
-        let mut found: Vec<(ValueId, ChannelFactors)> = smooth::channel_factors(self, &flow).into_iter().collect();
-        found.sort_unstable_by_key(|(v, _)| (v.node, v.output));
+        let candidates = smooth::candidates(self, &flow);
+        let outputs = candidates.iter().flat_map(|(_, readers)| readers.iter().map(|l| l.output)).collect();
+        let outputs = self.measured(outputs, judge.data, judge.runtime)?;
+        let factors = |of| smooth::channel_factors(self, of, &outputs);
+        let found: Vec<(ValueId, ChannelFactors)> =
+            candidates.iter().filter_map(|of| Some((of.0, factors(of)?))).collect();
         keep::kept(found.len(), &mut |part| {
             self.factors.extend(part.iter().map(|&i| found[i].clone()));
             let now = judge.loss(self)?;
@@ -274,39 +296,41 @@ pub fn spread(count: usize, most: usize) -> Vec<usize> {
     (0..n).map(|i| i * count / n).collect()
 }
 
-/// The graph with values as its only outputs.
-pub fn watching(graph: &TypedGraph, values: &[ValueId]) -> Graph {
+fn sort(values: &mut Vec<ValueId>) {
+    values.sort_unstable_by_key(|v| (v.node, v.output));
+    values.dedup();
+}
+
+/// The graph with values as its only outputs, in each of which an axis became the last.
+pub fn watching(graph: &TypedGraph, values: &[(ValueId, usize)]) -> Graph {
     let mut writer = Writer::new(graph);
     writer.copy_all(graph);
-    for (i, v) in values.iter().enumerate() {
-        writer.out.add_output(format!("value {i}"), writer.map[v]);
-    }
+    writer.watch(graph, values);
     writer.out.pruned()
 }
 
-/// One pass over the samples.
+/// Values with the axis of their channels.
+fn channels(graph: &TypedGraph, layers: &[Layer], values: impl IntoIterator<Item = ValueId>) -> Vec<(ValueId, usize)> {
+    values.into_iter().map(|v| (v, channel_axis(graph, layers, v))).collect()
+}
+
+/// One pass over the samples; `counted` values of each tensor are counted, over all samples.
 fn observe(
     graph: &TypedGraph,
-    layers: &[Layer],
-    values: &[ValueId],
+    values: &[(ValueId, usize)],
+    sessions: &Sessions,
     data: &dyn Samples,
     indices: &[usize],
+    counted: usize,
     runtime: &Runtime<'_>,
 ) -> Result<FxHashMap<ValueId, Moments>, QuantizeError> {
-    let axes: Vec<usize> = values.iter().map(|&v| channel_axis(graph, layers, v)).collect();
+    let counted = counted.div_ceil(indices.len().max(1));
     let start = || -> Vec<Moments> {
-        values
-            .iter()
-            .zip(&axes)
-            .map(|(v, &axis)| Moments::new(axis, graph.ty(*v).shape.get(axis).copied().unwrap_or(1)))
-            .collect()
+        let of = |&(v, axis): &(ValueId, usize)| graph.ty(v).shape.get(axis).copied().unwrap_or(1);
+        values.iter().map(|value| Moments::new(of(value), counted)).collect()
     };
-    if values.is_empty() {
-        return Ok(FxHashMap::default());
-    }
-    let sessions = (runtime.compile)(&watching(graph, values))?;
-    let lanes = lanes::fold(&sessions, data, indices, runtime.progress, start, |all, sample, outputs| {
-        for ((moments, tensor), value) in all.iter_mut().zip(outputs).zip(values) {
+    let lanes = lanes::fold_floats(sessions, data, indices, runtime.progress, start, |all, sample, outputs| {
+        for ((moments, tensor), (value, _)) in all.iter_mut().zip(outputs).zip(values) {
             moments.add(tensor, &|| format!("sample {sample}: `{}`", flow::value_name(graph, *value)))?;
         }
         Ok(())
@@ -315,7 +339,7 @@ fn observe(
     for lane in &lanes {
         total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));
     }
-    Ok(values.iter().copied().zip(total).collect())
+    Ok(values.iter().map(|(v, _)| *v).zip(total).collect())
 }
 
 /// The axis of a value whose elements have statistics of their own: the one that a layer sums over, or a layer's outputs.

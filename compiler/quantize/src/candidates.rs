@@ -4,12 +4,12 @@
 //! as much as the sum of the squares of its weights in all layers that read it. Every method proposes a range, and the
 //! proposals are compared on the samples themselves.
 
-use crate::calibration::watching;
-use crate::lanes::{self, Runtime, Samples};
+use crate::columns::tiles;
+use crate::lanes::{self, Runtime, Samples, Sessions};
 use crate::{Grid, Layer, Method, QuantizeError};
 use qcc_ir::{TypedGraph, ValueId};
 
-/// The best candidate of every value.
+/// The best candidate of every value. The first outputs of `sessions` are the values, the channels of each last.
 ///
 /// # Errors
 /// Samples that cannot be run.
@@ -18,6 +18,7 @@ pub fn best(
     layers: &[Layer],
     values: &[ValueId],
     tried: &[Vec<(Method, Grid)>],
+    sessions: &Sessions,
     data: &dyn Samples,
     samples: &[usize],
     runtime: &Runtime<'_>,
@@ -25,17 +26,15 @@ pub fn best(
     if values.is_empty() {
         return Ok(Vec::new());
     }
-    let weights: Vec<Weights> = values.iter().map(|&v| weights_of(graph, layers, v)).collect();
-    let sessions = (runtime.compile)(&watching(graph, values))?;
+    let weights: Vec<Vec<f32>> = values.iter().map(|&v| weights_of(graph, layers, v)).collect();
     let start = || -> Vec<Vec<f64>> { tried.iter().map(|t| vec![0.0; t.len()]).collect() };
-    let lanes = lanes::fold(&sessions, data, samples, runtime.progress, start, |errors, _, outputs| {
-        for ((sums, tensor), (grids, weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
-            let values = tensor.slice::<f32>();
+    let lanes = lanes::fold_floats(sessions, data, samples, runtime.progress, start, |errors, _, outputs| {
+        for ((sums, values), (grids, weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
             for (i, (_, grid)) in grids.iter().enumerate() {
                 // Methods often agree.
                 sums[i] += match grids[..i].iter().position(|(_, g)| g == grid) {
                     Some(same) => sums[same] - sums[i],
-                    None => weights.error(values, grid),
+                    None => error(values, weights, grid),
                 };
             }
         }
@@ -53,38 +52,33 @@ pub fn best(
     Ok(total.iter().zip(tried).map(best).collect())
 }
 
-/// How much the error of each channel counts.
-struct Weights {
-    by_channel: Vec<f32>,
-    inner: usize,
+/// The squared error of a grid on values, channels last, each channel counting as much as its weight says.
+fn error(values: &[f32], weights: &[f32], grid: &Grid) -> f64 {
+    let inverse = 1.0 / grid.scale;
+    let (lo, hi) = ((grid.codes.lowest - grid.zero_point) as f32, (grid.codes.highest - grid.zero_point) as f32);
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    let mut total = 0.0;
+    tiles(values, weights.len(), |tile| {
+        let squares = tile.fold(0.0, |sum, v| {
+            let scaled = v * inverse;
+            let above = if scaled > lo { scaled } else { lo };
+            let clipped = if above < hi { above } else { hi };
+            let d = ((clipped + ROUND) - ROUND) * grid.scale - v;
+            sum + d * d
+        });
+        let weighed = |lane: usize| f64::from(squares[lane] * weights[(tile.first + lane) % weights.len()]);
+        total += (0..tile.lanes).map(weighed).sum::<f64>();
+    });
+    total
 }
 
-impl Weights {
-    fn error(&self, values: &[f32], grid: &Grid) -> f64 {
-        let inverse = 1.0 / grid.scale;
-        let (lo, hi) = ((grid.codes.lowest - grid.zero_point) as f32, (grid.codes.highest - grid.zero_point) as f32);
-        // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
-        const ROUND: f32 = 12_582_912.0;
-        let mut total = 0.0;
-        for (i, run) in values.chunks(self.inner).enumerate() {
-            let mut sum = 0.0f32;
-            for &v in run {
-                let q = ((v * inverse).max(lo).min(hi) + ROUND) - ROUND;
-                let d = q * grid.scale - v;
-                sum += d * d;
-            }
-            total += f64::from(sum * self.by_channel[i % self.by_channel.len()]);
-        }
-        total
-    }
-}
-
-fn weights_of(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> Weights {
-    let shape = &graph.ty(value).shape;
+/// How much the error of each channel of a value counts.
+fn weights_of(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> Vec<f32> {
     let mut readers = layers.iter().filter(|l| l.input == value).peekable();
-    let Some(first) = readers.peek() else { return Weights { by_channel: vec![1.0], inner: 256 } };
+    let Some(first) = readers.peek() else { return vec![1.0] };
     let axis = first.input_axis;
-    let mut by_channel = vec![0.0f64; shape[axis]];
+    let mut by_channel = vec![0.0f64; graph.ty(value).shape[axis]];
     for layer in readers.filter(|l| l.input_axis == axis) {
         for (output, row) in layer.rows().iter().enumerate() {
             for (k, &w) in row.iter().enumerate() {
@@ -94,5 +88,5 @@ fn weights_of(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> Weights {
     }
     let mean = by_channel.iter().sum::<f64>() / by_channel.len().max(1) as f64;
     let relative = |w: &f64| if mean > 0.0 { (w / mean) as f32 } else { 1.0 };
-    Weights { by_channel: by_channel.iter().map(relative).collect(), inner: shape[axis + 1..].iter().product() }
+    by_channel.iter().map(relative).collect()
 }

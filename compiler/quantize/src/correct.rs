@@ -64,22 +64,19 @@ fn shifts(
     let plan = calibration.plan(precisions);
     let chosen: Vec<usize> =
         (0..plan.layers.len()).filter(|&i| matches!(plan.choices[i], Choice::Integer(..))).collect();
-    let watched: Vec<ValueId> = chosen.iter().map(|&i| plan.layers[i].output).collect();
+    let output = |&i: &usize| {
+        let layer = &plan.layers[i];
+        (layer.output, if layer.op == "Conv" { 1 } else { calibration.graph.ty(layer.output).rank() - 1 })
+    };
+    let watched: Vec<(ValueId, usize)> = chosen.iter().map(output).collect();
     if watched.is_empty() {
         return Ok(Vec::new());
     }
     let outputs = calibration.graph.graph().outputs().len();
     let means = |graph: &Graph, skip: usize| -> Result<Vec<Vec<f64>>, QuantizeError> {
         let sessions = (runtime.compile)(graph)?;
-        let start = || -> Vec<Moments> {
-            let of = |&i: &usize| {
-                let layer = &plan.layers[i];
-                let rank = calibration.graph.ty(layer.output).rank();
-                Moments::new(if layer.op == "Conv" { 1 } else { rank - 1 }, layer.outputs())
-            };
-            chosen.iter().map(of).collect()
-        };
-        let lanes = lanes::fold(&sessions, *data, samples, runtime.progress, start, |all, sample, values| {
+        let start = || -> Vec<Moments> { chosen.iter().map(|&i| Moments::new(plan.layers[i].outputs(), 0)).collect() };
+        let lanes = lanes::fold_floats(&sessions, *data, samples, runtime.progress, start, |all, sample, values| {
             for (moments, value) in all.iter_mut().zip(&values[skip..]) {
                 moments.add(value, &|| format!("sample {sample}: a quantized layer"))?;
             }

@@ -48,7 +48,9 @@ pub fn covariances(
     values.sort_unstable_by_key(|v| (v.node, v.output));
     values.dedup();
     if !values.is_empty() {
-        let mut session = (runtime.compile)(&watching(&calibration.graph, &values))?()?;
+        let as_they_are: Vec<(ValueId, usize)> =
+            values.iter().map(|v| (*v, calibration.graph.ty(*v).rank().saturating_sub(1))).collect();
+        let mut session = (runtime.compile)(&watching(&calibration.graph, &as_they_are))?()?;
         for &sample in samples {
             let outputs = session.run(&data.inputs(sample)?).map_err(|error| QuantizeError::Run { sample, error })?;
             // Samples come one after the other, so sums do not depend on the number of threads.

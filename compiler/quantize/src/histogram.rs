@@ -38,15 +38,15 @@ impl Histogram {
         Self { exponent: None, counts: vec![0; 2 * SIDE as usize] }
     }
 
-    /// Counts finite values; `largest` is the largest magnitude among them.
-    pub fn add(&mut self, values: &[f32], largest: f32) {
+    /// Counts finite values, none larger than `largest`.
+    pub fn add<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>, largest: f32) {
         if largest > 0.0 {
             self.widen_to(exponent_for(largest));
         }
         let inverse = self.exponent.map_or(0.0, |e| (-f64::from(e)).exp2() as f32);
-        for &v in values {
+        for v in values {
             let distance = (v.abs() * inverse) as i32;
-            let bin = distance ^ -i32::from(v < 0.0);
+            let bin = distance ^ -i32::from(*v < 0.0);
             self.counts[(bin + SIDE as i32) as usize] += 1;
         }
     }

@@ -8,17 +8,15 @@ use qcc_ops::{AttrValue, Attrs};
 use qcc_tensor::{DType, Tensor, TensorType};
 use rustc_hash::FxHashMap;
 
-/// The graph with its plan written in. Values of `watched` become further outputs, named by their position.
-pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[ValueId]) -> Graph {
+/// The graph with its plan written in. Values of `watched` become further outputs, in each of which an axis became the last.
+pub fn insert(graph: &TypedGraph, plan: &Plan, watched: &[(ValueId, usize)]) -> Graph {
     let g = graph.graph();
     let mut writer = Writer::new(graph);
     writer.write(graph, plan);
     for (name, value) in g.outputs() {
         writer.out.add_output(name.clone(), writer.map[value]);
     }
-    for (i, value) in watched.iter().enumerate() {
-        writer.out.add_output(format!("watched {i}"), writer.map[value]);
-    }
+    writer.watch(graph, watched);
     writer.out.pruned()
 }
 
@@ -66,6 +64,21 @@ impl Writer {
             map.insert(id.output(0), out.add_input(g.input(id).clone()));
         }
         Self { out, map, pairs: FxHashMap::default(), dynamic: FxHashMap::default() }
+    }
+
+    /// Makes values further outputs, named by their position, in each of which an axis became the last: that is how channels
+    /// lie in memory, and how they are read fastest.
+    pub(crate) fn watch(&mut self, graph: &TypedGraph, values: &[(ValueId, usize)]) {
+        for (i, (value, axis)) in values.iter().enumerate() {
+            let rank = graph.ty(*value).rank();
+            let mut output = self.map[value];
+            if axis + 1 < rank {
+                let order = (0..rank).filter(|a| a != axis).chain([*axis]).map(|a| a as i64).collect();
+                let order = Attrs::new().with("perm", AttrValue::Ints(order));
+                output = self.op("Transpose", order, vec![Some(output)], String::new());
+            }
+            self.out.add_output(format!("watched {i}"), output);
+        }
     }
 
     /// Copies a node as it is.

@@ -48,6 +48,44 @@ pub fn fold<A: Send>(
     start: impl Fn() -> A + Sync,
     step: impl Fn(&mut A, usize, &[Tensor]) -> Result<(), QuantizeError> + Sync,
 ) -> Result<Vec<A>, QuantizeError> {
+    each(sessions, samples, indices, progress, start, |all, sample, session, inputs| {
+        let outputs = session.run(inputs).map_err(|error| QuantizeError::Run { sample, error })?;
+        step(all, sample, &outputs)
+    })
+}
+
+/// As [`fold`], over outputs that are floats and large: they are read where they were computed.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_floats<A: Send>(
+    sessions: &Sessions,
+    samples: &dyn Samples,
+    indices: &[usize],
+    progress: &(dyn Fn() + Sync),
+    start: impl Fn() -> A + Sync,
+    step: impl Fn(&mut A, usize, &[&[f32]]) -> Result<(), QuantizeError> + Sync,
+) -> Result<Vec<A>, QuantizeError> {
+    each(sessions, samples, indices, progress, start, |all, sample, session, inputs| {
+        let failed = |error| QuantizeError::Run { sample, error };
+        if session.tail().is_some() {
+            let outputs = session.run(inputs).map_err(failed)?;
+            return step(all, sample, &outputs.iter().map(Tensor::slice).collect::<Vec<_>>());
+        }
+        session.run_in_place(inputs).map_err(failed)?;
+        let float = |at| session.output(at).expect("what is measured are floats");
+        step(all, sample, &(0..session.outputs().len()).map(float).collect::<Vec<_>>())
+    })
+}
+
+fn each<A: Send>(
+    sessions: &Sessions,
+    samples: &dyn Samples,
+    indices: &[usize],
+    progress: &(dyn Fn() + Sync),
+    start: impl Fn() -> A + Sync,
+    step: impl Fn(&mut A, usize, &mut Session, &[Tensor]) -> Result<(), QuantizeError> + Sync,
+) -> Result<Vec<A>, QuantizeError> {
     let idle: Mutex<Vec<Session>> = Mutex::new(Vec::new());
     let take = || idle.lock().unwrap_or_else(|e| e.into_inner()).pop();
     (0..LANES.min(indices.len()))
@@ -59,9 +97,7 @@ pub fn fold<A: Send>(
             };
             let mut result = start();
             for &sample in indices.iter().skip(lane).step_by(LANES) {
-                let inputs = samples.inputs(sample)?;
-                let outputs = session.run(&inputs).map_err(|error| QuantizeError::Run { sample, error })?;
-                step(&mut result, sample, &outputs)?;
+                step(&mut result, sample, &mut session, &samples.inputs(sample)?)?;
                 progress();
             }
             idle.lock().unwrap_or_else(|e| e.into_inner()).push(session);

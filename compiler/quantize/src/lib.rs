@@ -13,6 +13,7 @@ mod alternatives;
 mod calibration;
 mod candidates;
 mod classes;
+mod columns;
 mod compare;
 mod correct;
 mod covariance;

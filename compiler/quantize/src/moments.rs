@@ -1,8 +1,8 @@
-//! What one pass over the samples keeps of a tensor: per channel extremes, mean and second moment; over all values a
-//! histogram.
+//! What one pass over the samples keeps of a tensor: per channel extremes, mean and second moment of all values; a histogram
+//! of some of them.
 
+use crate::columns::{greatest_divisor, tiles};
 use crate::{Histogram, QuantizeError};
-use qcc_tensor::Tensor;
 
 /// What is kept of one channel.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,6 @@ pub struct Channel {
 /// What is kept of a tensor.
 #[derive(Debug, Clone)]
 pub struct Moments {
-    axis: usize,
     /// By channel.
     pub channels: Vec<Channel>,
     /// Sums over samples of the smallest and the largest value.
@@ -29,52 +28,46 @@ pub struct Moments {
     samples: u64,
     /// How many values of each channel.
     per_channel: u64,
-    /// Counts of all values.
+    /// How many values of a sample the histogram counts, about.
+    counted: usize,
+    /// Counts of values that are evenly spread over every sample.
     pub histogram: Histogram,
 }
 
 impl Moments {
-    /// Of no sample. Channels lie along `axis` of the tensor, which has `channels` of them.
-    pub fn new(axis: usize, channels: usize) -> Self {
+    /// Of no sample of a tensor with so many channels; about `counted` values of each sample will be in the histogram.
+    pub fn new(channels: usize, counted: usize) -> Self {
         let none = Channel { min: f32::INFINITY, max: f32::NEG_INFINITY, sum: 0.0, squares: 0.0 };
         let channels = vec![none; channels];
-        Self { axis, channels, ends: (0.0, 0.0), samples: 0, per_channel: 0, histogram: Histogram::new() }
+        Self { channels, ends: (0.0, 0.0), samples: 0, per_channel: 0, counted, histogram: Histogram::new() }
     }
 
-    /// Adds one sample of type f32.
+    /// Adds one sample, its channels along the last axis.
     ///
     /// # Errors
     /// A value that is NaN or infinite; `what` names the tensor.
-    pub fn add(&mut self, tensor: &Tensor, what: &dyn Fn() -> String) -> Result<(), QuantizeError> {
-        let values = tensor.slice::<f32>();
+    pub fn add(&mut self, values: &[f32], what: &dyn Fn() -> String) -> Result<(), QuantizeError> {
         if values.is_empty() {
             return Ok(());
         }
-        let inner: usize = tensor.shape()[self.axis + 1..].iter().product();
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         let count = self.channels.len();
         let mut broken = false;
-        let mut take = |channel: &mut Channel, min: f32, max: f32, sum: f64, squares: f64| {
-            channel.min = channel.min.min(min);
-            channel.max = channel.max.max(max);
-            channel.sum += sum;
-            channel.squares += squares;
-            (low, high) = (low.min(min), high.max(max));
-            broken |= !sum.is_finite();
-        };
-        if inner == 1 {
-            for row in values.chunks_exact(count) {
-                for (channel, &v) in self.channels.iter_mut().zip(row) {
-                    let wide = f64::from(v);
-                    take(channel, v, v, wide, wide * wide);
-                }
+        tiles(values, count, |tile| {
+            let min = tile.fold(f32::INFINITY, |m, v| if v < m { v } else { m });
+            let max = tile.fold(f32::NEG_INFINITY, |m, v| if v > m { v } else { m });
+            let sum = tile.fold(0.0, |s, v| s + v);
+            let squares = tile.fold(0.0, |s, v| s + v * v);
+            for lane in 0..tile.lanes {
+                let channel = &mut self.channels[(tile.first + lane) % count];
+                channel.min = channel.min.min(min[lane]);
+                channel.max = channel.max.max(max[lane]);
+                channel.sum += f64::from(sum[lane]);
+                channel.squares += f64::from(squares[lane]);
+                (low, high) = (low.min(min[lane]), high.max(max[lane]));
+                broken |= !sum[lane].is_finite();
             }
-        } else {
-            for (i, run) in values.chunks_exact(inner).enumerate() {
-                let (min, max, sum, squares) = run_of(run);
-                take(&mut self.channels[i % count], min, max, sum, squares);
-            }
-        }
+        });
         if broken {
             let kind = if values.iter().any(|v| v.is_nan()) { "NaN" } else { "an infinite value" };
             return Err(QuantizeError::Input(format!("{} holds {kind}", what())));
@@ -83,7 +76,9 @@ impl Moments {
         self.ends.1 += f64::from(high);
         self.samples += 1;
         self.per_channel += (values.len() / count) as u64;
-        self.histogram.add(values, low.abs().max(high.abs()));
+        if self.counted > 0 {
+            self.histogram.add(values.iter().step_by(stride(values.len(), self.counted)), low.abs().max(high.abs()));
+        }
         Ok(())
     }
 
@@ -133,41 +128,31 @@ impl Moments {
     }
 }
 
-/// Values added one after the other before a sum becomes f64: eight lanes of a block lose no more than 2^-20 of it.
-const BLOCK: usize = 256;
-
-/// Minimum, maximum, sum and sum of squares.
-fn run_of(values: &[f32]) -> (f32, f32, f64, f64) {
-    const LANES: usize = 8;
-    let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
-    let (mut sum, mut squares) = (0.0f64, 0.0f64);
-    for block in values.chunks(BLOCK) {
-        let mut s = [0.0f32; LANES];
-        let mut q = [0.0f32; LANES];
-        let mut lo = [f32::INFINITY; LANES];
-        let mut hi = [f32::NEG_INFINITY; LANES];
-        let chunks = block.chunks_exact(LANES);
-        for &v in chunks.remainder() {
-            s[0] += v;
-            q[0] += v * v;
-            lo[0] = lo[0].min(v);
-            hi[0] = hi[0].max(v);
-        }
-        for chunk in chunks {
-            for i in 0..LANES {
-                let v = chunk[i];
-                s[i] += v;
-                q[i] += v * v;
-                lo[i] = if v < lo[i] { v } else { lo[i] };
-                hi[i] = if v > hi[i] { v } else { hi[i] };
-            }
-        }
-        for i in 0..LANES {
-            sum += f64::from(s[i]);
-            squares += f64::from(q[i]);
-            min = min.min(lo[i]);
-            max = max.max(hi[i]);
-        }
+/// The step that spreads about `counted` values over `len`: one that no extent of a tensor shares a factor with, so that every
+/// row and every column is met.
+fn stride(len: usize, counted: usize) -> usize {
+    match len / counted {
+        0 | 1 => 1,
+        least => (least..).find(|step| greatest_divisor(len, *step) == 1).unwrap_or(least),
     }
-    (min, max, sum, squares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_values_are_spread_over_rows_and_columns() {
+        assert_eq!(stride(1000, 1000), 1);
+        assert_eq!(stride(1000, 4000), 1);
+        // 7 and 8 share a factor with 112.
+        assert_eq!(stride(112 * 112, 112 * 16), 9);
+        let mut m = Moments::new(16, 64);
+        let values: Vec<f32> = (0..2048).map(|i| (i % 16) as f32).collect();
+        m.add(&values, &String::new).expect("finite values");
+        let columns: Vec<f64> = m.histogram.bins().map(|(low, _)| low).collect();
+        assert_eq!(columns, (0..16).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(m.histogram.total(), 63);
+        assert_eq!(m.extremes(), (0.0, 15.0));
+    }
 }

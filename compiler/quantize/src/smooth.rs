@@ -38,29 +38,34 @@ const QUIET: f64 = 1e-4;
 /// Largest distance of a factor from the mean of all.
 const REACH: f64 = 64.0;
 
-/// The factors of every value that only layers read as codes, where they pay.
-pub fn channel_factors(calibration: &Calibration, flow: &Flow) -> FxHashMap<ValueId, ChannelFactors> {
+/// Values that layers along one axis read as codes and nobody else, with these layers.
+pub fn candidates<'a>(calibration: &'a Calibration, flow: &Flow) -> Vec<(ValueId, Vec<&'a Layer>)> {
     let g = calibration.graph.graph();
     let mut members: FxHashMap<usize, usize> = FxHashMap::default();
     flow.class_of.values().for_each(|class| *members.entry(*class).or_default() += 1);
     let mut values: Vec<ValueId> = flow.class_of.keys().copied().collect();
     values.sort_unstable_by_key(|v| (v.node, v.output));
-    let mut out = FxHashMap::default();
-    for value in values {
+    let of = |value: ValueId| {
         let class = flow.class_of[&value];
         let readers: Vec<&Layer> = calibration.layers.iter().filter(|l| l.input == value).collect();
         let edges = flow.edges.iter().filter(|(id, i)| g.node(*id).inputs()[*i] == Some(value)).count();
-        let Some(first) = readers.first() else { continue };
+        let axis = readers.first()?.input_axis;
         let alone = members[&class] == 1 && flow.classes[class].root == value && flow.classes[class].fixed.is_none();
-        if !alone || edges != readers.len() || readers.iter().any(|l| l.input_axis != first.input_axis) {
-            continue;
-        }
-        let signals: Vec<Vec<f64>> = readers.iter().map(|l| calibration.moments[&l.output].variances()).collect();
-        if let Some(factors) = best(&calibration.moments[&value], &readers, &signals) {
-            out.insert(value, ChannelFactors { axis: first.input_axis, factors });
-        }
-    }
-    out
+        let only_layers = edges == readers.len() && readers.iter().all(|l| l.input_axis == axis);
+        (alone && only_layers).then_some((value, readers))
+    };
+    values.into_iter().filter_map(of).collect()
+}
+
+/// The factors of a candidate, if they pay. `outputs` says how the outputs of its readers vary.
+pub fn channel_factors(
+    calibration: &Calibration,
+    (value, readers): &(ValueId, Vec<&Layer>),
+    outputs: &FxHashMap<ValueId, Moments>,
+) -> Option<ChannelFactors> {
+    let signals: Vec<Vec<f64>> = readers.iter().map(|l| outputs[&l.output].variances()).collect();
+    let factors = best(&calibration.moments[value], readers, &signals)?;
+    Some(ChannelFactors { axis: readers.first()?.input_axis, factors })
 }
 
 /// What is known of the channels of a value.
@@ -180,9 +185,9 @@ mod tests {
 
     /// Channels whose values are a hundred times apart.
     fn uneven() -> Moments {
-        let mut m = Moments::new(1, 3);
-        let values = [1.0f32, -1.0, 0.01, -0.01, 10.0, -10.0];
-        m.add(&Tensor::new([1, 3, 2], values.to_vec()), &|| String::new()).expect("finite");
+        let mut m = Moments::new(3, 0);
+        let values = [1.0f32, 0.01, 10.0, -1.0, -0.01, -10.0];
+        m.add(&values, &|| String::new()).expect("finite");
         m
     }
 
@@ -203,8 +208,8 @@ mod tests {
 
     #[test]
     fn even_channels_get_no_factors() {
-        let mut m = Moments::new(1, 3);
-        m.add(&Tensor::new([1, 3, 2], vec![1.0f32, -1.0, 1.0, -1.0, 1.0, -1.0]), &|| String::new()).expect("finite");
+        let mut m = Moments::new(3, 0);
+        m.add(&[1.0, 1.0, 1.0, -1.0, -1.0, -1.0], &|| String::new()).expect("finite");
         assert_eq!(best(&m, &[&layer("Conv", [4, 3, 1, 1], 1)], &[vec![1.0; 4]]), None);
     }
 

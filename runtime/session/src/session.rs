@@ -8,7 +8,7 @@ use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
 use qcc_kernel::program::{self, BufferId, Limits, Port, Program, Tail};
 use qcc_ops::Budget;
-use qcc_tensor::Tensor;
+use qcc_tensor::{Element, Tensor};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -139,12 +139,39 @@ impl Session {
     }
 
     fn run_steps(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
+        self.run_in_place(inputs)?;
+        Ok(self.tensors((0..self.outputs.len()).map(|at| self.output_bytes(at).to_vec()).collect()))
+    }
+
+    /// Runs the steps once and leaves what they compute where it is, until the next run.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_in_place(&mut self, inputs: &[Tensor]) -> Result<(), SessionError> {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
-        let mut outputs: Vec<Vec<u8>> = self.program.outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
-        let mut slices: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        self.run_into(&bytes, &mut slices)?;
-        Ok(self.tensors(outputs))
+        self.write_inputs(&bytes)?;
+        let team = self.team.as_mut();
+        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
+        self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))
+    }
+
+    /// What the last run computed for one of [`Session::outputs`], row-major; none if its elements are of another type.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    pub fn output<T: Element>(&self, at: usize) -> Option<&[T]> {
+        let port = &self.program.outputs[at];
+        let elements = port.ty.elements();
+        // SAFETY: the check made sure that the buffer has the port's bytes; it is aligned for all elements, and every step
+        // writes valid ones.
+        let slice = || unsafe { std::slice::from_raw_parts(self.outputs[at].0.cast_const().cast::<T>(), elements) };
+        (port.ty.dtype == T::DTYPE).then(slice)
+    }
+
+    fn output_bytes(&self, at: usize) -> &[u8] {
+        // SAFETY: the check made sure that the buffer has the port's bytes.
+        unsafe { std::slice::from_raw_parts(self.outputs[at].0.cast_const(), self.program.outputs[at].ty.bytes()) }
     }
 
     /// Runs the steps once on the bytes of the model's inputs, row-major, and writes the bytes of [`Session::outputs`].
@@ -160,10 +187,7 @@ impl Session {
         let team = self.team.as_mut();
         let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
         self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))?;
-        for (place, slot) in self.outputs.iter().zip(outputs) {
-            // SAFETY: the check made sure that the buffer has the port's bytes, which the slice has as well.
-            unsafe { std::ptr::copy_nonoverlapping(place.0, slot.as_mut_ptr(), slot.len()) };
-        }
+        outputs.iter_mut().enumerate().for_each(|(at, slot)| slot.copy_from_slice(self.output_bytes(at)));
         Ok(())
     }
 
@@ -185,14 +209,7 @@ impl Session {
             let nanoseconds = run.elapsed().as_nanos() as u64 - start_ns;
             times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
         }
-        let outputs = self
-            .program
-            .outputs
-            .iter()
-            .zip(&self.outputs)
-            // SAFETY: the check made sure that the buffer has the port's bytes.
-            .map(|(port, place)| unsafe { std::slice::from_raw_parts(place.0, port.ty.bytes()) }.to_vec())
-            .collect();
+        let outputs = (0..self.outputs.len()).map(|at| self.output_bytes(at).to_vec()).collect();
         let outputs = self.run_tail(self.tensors(outputs))?;
         Ok((outputs, times))
     }
