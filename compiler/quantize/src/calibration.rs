@@ -1,5 +1,6 @@
 //! What is measured of a float graph on samples, and the plans that follow from it.
 
+use crate::candidates::{self, Tried};
 use crate::covariance::{self, Covariance};
 use crate::flow::{self, Class};
 use crate::found_scales::FoundScales;
@@ -9,7 +10,7 @@ use crate::lanes::{self, Runtime, Samples, Sessions};
 use crate::plan::{Choice, Chosen, IntegerLayer, Plan};
 use crate::rounding::Rounded;
 use crate::{ChannelFactors, Codes, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
-use crate::{candidates, layers, range, smooth, weights};
+use crate::{layers, range, smooth, weights};
 use qcc_ir::{Graph, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rayon::prelude::*;
@@ -52,7 +53,8 @@ pub struct Calibration {
     options: Grids,
 }
 
-/// Samples on which candidates of ranges are compared, and the variances of outputs measured: errors of single elements average out long before.
+/// Samples on which candidates of ranges are compared, and the variances of outputs measured: errors of single elements average
+/// out long before.
 const COMPARED: usize = 16;
 
 /// Values of a tensor that its histogram counts, over all samples: beyond the finest percentile lie 40 of them.
@@ -116,10 +118,10 @@ impl Calibration {
         let best: Vec<(Method, Grid)> = match method {
             Some(method) => open.iter().map(|root| grid(root, method)).collect(),
             None => {
-                let of = |root| Method::ALL.iter().map(|&method| grid(root, method)).collect();
-                let tried: Vec<Vec<(Method, Grid)>> = open.iter().map(of).collect();
+                let of = |root: &ValueId| (*root, Method::ALL.iter().map(|&method| grid(root, method)).collect());
+                let tried: Vec<Tried> = open.iter().map(of).collect();
                 let samples = spread(data.count(), COMPARED);
-                candidates::best(&self.graph, &self.layers, open, &tried, sessions, data, &samples, runtime)?
+                candidates::best(&self.graph, &self.layers, &tried, sessions, data, &samples, runtime)?
             }
         };
         let chosen = |(method, grid)| Chosen { grid, method: Some(method) };

@@ -9,6 +9,9 @@ use crate::lanes::{self, Runtime, Samples, Sessions};
 use crate::{Grid, Layer, Method, QuantizeError};
 use qcc_ir::{TypedGraph, ValueId};
 
+/// A value and the grids that are proposed for it.
+pub type Tried = (ValueId, Vec<(Method, Grid)>);
+
 /// The best candidate of every value. The first outputs of `sessions` are the values, the channels of each last.
 ///
 /// # Errors
@@ -16,20 +19,16 @@ use qcc_ir::{TypedGraph, ValueId};
 pub fn best(
     graph: &TypedGraph,
     layers: &[Layer],
-    values: &[ValueId],
-    tried: &[Vec<(Method, Grid)>],
+    tried: &[Tried],
     sessions: &Sessions,
     data: &dyn Samples,
     samples: &[usize],
     runtime: &Runtime<'_>,
 ) -> Result<Vec<(Method, Grid)>, QuantizeError> {
-    if values.is_empty() {
-        return Ok(Vec::new());
-    }
-    let weights: Vec<Vec<f32>> = values.iter().map(|&v| weights_of(graph, layers, v)).collect();
-    let start = || -> Vec<Vec<f64>> { tried.iter().map(|t| vec![0.0; t.len()]).collect() };
+    let weights: Vec<Vec<f32>> = tried.iter().map(|(v, _)| weights_of(graph, layers, *v)).collect();
+    let start = || -> Vec<Vec<f64>> { tried.iter().map(|(_, grids)| vec![0.0; grids.len()]).collect() };
     let lanes = lanes::fold_floats(sessions, data, samples, runtime.progress, start, |errors, _, outputs| {
-        for ((sums, values), (grids, weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
+        for ((sums, values), ((_, grids), weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
             for (i, (_, grid)) in grids.iter().enumerate() {
                 // Methods often agree.
                 sums[i] += match grids[..i].iter().position(|(_, g)| g == grid) {
@@ -44,7 +43,7 @@ pub fn best(
     for lane in &lanes {
         total.iter_mut().flatten().zip(lane.iter().flatten()).for_each(|(t, l)| *t += l);
     }
-    let best = |(errors, grids): (&Vec<f64>, &Vec<(Method, Grid)>)| {
+    let best = |(errors, (_, grids)): (&Vec<f64>, &Tried)| {
         let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
         let at = errors.iter().position(|e| *e == least).unwrap_or(0);
         grids[at]
