@@ -8,7 +8,7 @@ use cranelift_codegen::Context;
 use cranelift_codegen::FinalizedMachReloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
@@ -57,13 +57,28 @@ pub struct KernelFn<'m> {
     module: PhantomData<&'m CodeModule>,
 }
 
+/// Machine code that may be placed anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineCode {
+    /// Instructions and the constants they read.
+    pub bytes: Vec<u8>,
+    /// Where in `bytes` the first instruction is.
+    pub start: usize,
+    /// What the address of `bytes` has to be a multiple of.
+    pub align: u64,
+}
+
 type RawEntry = unsafe extern "C" fn(*const *mut u8, u64, u64);
 
 /// Compiles `kernels` for `features` on the threads of rayon's pool. Equal kernels (names aside) share their code.
 ///
 /// # Errors
-/// [`JitError::Host`] without a backend for the host, [`JitError::Kernel`] if Cranelift rejects a kernel.
+/// [`JitError::Host`] without a backend for the host, or if `features` name another CPU; [`JitError::Kernel`] if Cranelift
+/// rejects a kernel.
 pub fn compile(kernels: &[Kernel], features: &CpuFeatures) -> Result<CodeModule, JitError> {
+    if let Some(triple) = features.triple() {
+        return Err(JitError::Host(format!("code for {triple} is not run here")));
+    }
     let isa = isa(features)?;
     let mut unique: Vec<&Kernel> = Vec::new();
     let mut seen: FxHashMap<Unnamed<'_>, usize> = FxHashMap::default();
@@ -83,6 +98,18 @@ pub fn compile(kernels: &[Kernel], features: &CpuFeatures) -> Result<CodeModule,
     Ok(CodeModule { entries, memory: Mutex::new(Some(module)) })
 }
 
+/// The machine code of a kernel, for a CPU that may be another one than the host's.
+///
+/// # Errors
+/// As [`compile`]; also a kernel that calls what the CPU has no instruction for.
+pub fn machine_code(kernel: &Kernel, features: &CpuFeatures) -> Result<MachineCode, JitError> {
+    let Generated { bytes, start, align, relocations } = generate(kernel, features, &*isa(features)?)?;
+    if !relocations.is_empty() {
+        return Err(reject(kernel, "its code is not complete without functions to call".to_string()));
+    }
+    Ok(MachineCode { bytes, start, align })
+}
+
 /// Cranelift's intermediate form of a kernel; a wide one is halved first.
 ///
 /// # Errors
@@ -90,7 +117,7 @@ pub fn compile(kernels: &[Kernel], features: &CpuFeatures) -> Result<CodeModule,
 pub fn clif(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> {
     let isa = isa(features)?;
     let mut context = Context::new();
-    translate(&halve(kernel), &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    translate(&halve(kernel), &*isa, features.dot4(), &mut context.func, &mut FunctionBuilderContext::new());
     Ok(context.func.display().to_string())
 }
 
@@ -106,7 +133,7 @@ pub fn asm(kernel: &Kernel, features: &CpuFeatures) -> Result<String, JitError> 
     let isa = isa(features)?;
     let mut context = Context::new();
     context.set_disasm(true);
-    translate(&halve(kernel), &*isa, &mut context.func, &mut FunctionBuilderContext::new());
+    translate(&halve(kernel), &*isa, features.dot4(), &mut context.func, &mut FunctionBuilderContext::new());
     let code = context.compile(&*isa, &mut ControlPlane::default()).map_err(|e| reject(kernel, format!("{e:?}")))?;
     Ok(code.vcode.clone().unwrap_or_default())
 }
@@ -200,7 +227,7 @@ fn generate(kernel: &Kernel, features: &CpuFeatures, isa: &dyn TargetIsa) -> Res
         return Ok(Generated { bytes, start, align: avx2::ALIGN as u64, relocations: Vec::new() });
     }
     let mut context = Context::new();
-    translate(&halve(kernel), isa, &mut context.func, &mut FunctionBuilderContext::new());
+    translate(&halve(kernel), isa, features.dot4(), &mut context.func, &mut FunctionBuilderContext::new());
     let code = context.compile(isa, &mut ControlPlane::default()).map_err(|e| reject(kernel, format!("{e:?}")))?;
     Ok(Generated {
         bytes: code.code_buffer().to_vec(),
@@ -260,7 +287,10 @@ fn isa(features: &CpuFeatures) -> Result<OwnedTargetIsa, JitError> {
     for (name, value) in switches {
         flags.set(name, value).map_err(|e| host(&e))?;
     }
-    let mut builder = cranelift_native::builder_with_options(false).map_err(|e| host(&e))?;
+    let mut builder = match features.triple() {
+        None => cranelift_native::builder_with_options(false).map_err(|e| host(&e))?,
+        Some(triple) => isa::lookup_by_name(triple).map_err(|e| host(&e))?,
+    };
     for name in features.enabled() {
         builder.enable(name).map_err(|e| host(&e))?;
     }

@@ -6,8 +6,16 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use qcc_kernel::{Addr, Block, IndexOp, Inst, Kernel, Lane, Loop, Op, Trip, Ty, Value};
 
+use crate::cpu::DotInstruction;
+
 /// Translates a verified, narrow kernel into `func`, with the signature `extern "C" fn(bufs, begin, end)`.
-pub fn translate(kernel: &Kernel, isa: &dyn TargetIsa, func: &mut Function, frontend: &mut FunctionBuilderContext) {
+pub fn translate(
+    kernel: &Kernel,
+    isa: &dyn TargetIsa,
+    dot4: Option<DotInstruction>,
+    func: &mut Function,
+    frontend: &mut FunctionBuilderContext,
+) {
     let pointer = isa.pointer_type();
     signature(isa, func);
     let mut b = FunctionBuilder::new(func, frontend);
@@ -20,9 +28,7 @@ pub fn translate(kernel: &Kernel, isa: &dyn TargetIsa, func: &mut Function, fron
         .map(|i| b.ins().load(pointer, flags, bufs, (i * pointer.bytes() as usize) as i32))
         .collect();
     let x86 = isa.name() == "x64";
-    let has = |name: &str| isa.isa_flags().iter().any(|flag| flag.name == name && flag.as_bool() == Some(true));
-    let vnni = has("has_avx_vnni") || has("has_avx512vnni") && has("has_avx512vl");
-    let mut t = Translator { kernel, b, bases, values: vec![None; kernel.types.len()], x86, vnni };
+    let mut t = Translator { kernel, b, bases, values: vec![None; kernel.types.len()], x86, dot4 };
     t.tasks(begin, end);
     t.b.seal_all_blocks();
     t.b.finalize(isa.frontend_config());
@@ -44,8 +50,8 @@ pub struct Translator<'k, 'f> {
     values: Vec<Option<ir::Value>>,
     /// Whether x86-only operations exist.
     pub x86: bool,
-    /// Whether the dot product of four bytes is one instruction, if written as the tree it is selected from.
-    pub vnni: bool,
+    /// The instruction for dot products of four bytes, which is selected from its tree only.
+    pub dot4: Option<DotInstruction>,
 }
 
 impl Translator<'_, '_> {

@@ -4,6 +4,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, ConstantData, Endianness, InstBuilder, MemFlagsData, types};
 use qcc_kernel::{BinOp, Lane, Op, ShiftOp, UnOp, VL};
 
+use crate::cpu::DotInstruction;
 use crate::translate::{Translator, clif_lane};
 
 impl Translator<'_, '_> {
@@ -189,23 +190,47 @@ impl Translator<'_, '_> {
     }
 
     fn dot4(&mut self, acc: ir::Value, a: ir::Value, b: ir::Value) -> ir::Value {
-        if self.vnni {
-            // The tree of `vpdpbusd`: the signed operand first.
-            let (bl, al) = (self.b.ins().swiden_low(b), self.b.ins().uwiden_low(a));
-            let (bh, ah) = (self.b.ins().swiden_high(b), self.b.ins().uwiden_high(a));
-            let (low, high) = (self.b.ins().imul(bl, al), self.b.ins().imul(bh, ah));
-            let sums = [low, high].map(|products| {
-                let (first, second) = (self.b.ins().swiden_low(products), self.b.ins().swiden_high(products));
-                self.b.ins().iadd_pairwise(first, second)
-            });
-            let dots = self.b.ins().iadd_pairwise(sums[0], sums[1]);
-            return self.b.ins().iadd(dots, acc);
+        match self.dot4 {
+            Some(DotInstruction::Vpdpbusd) => {
+                let low = (self.b.ins().swiden_low(b), self.b.ins().uwiden_low(a));
+                let high = (self.b.ins().swiden_high(b), self.b.ins().uwiden_high(a));
+                self.dot_tree(acc, low, high)
+            }
+            Some(DotInstruction::Usdot) => {
+                let low = (self.b.ins().uwiden_low(a), self.b.ins().swiden_low(b));
+                let high = (self.b.ins().uwiden_high(a), self.b.ins().swiden_high(b));
+                self.dot_tree(acc, low, high)
+            }
+            Some(DotInstruction::Sdot) => {
+                // An unsigned code is the signed one of its bits, the highest inverted, plus twice 64.
+                let (flip, half) = (self.vconst(types::I8X16, [0x80; VL]), self.vconst(types::I8X16, [64; VL]));
+                let signed = self.b.ins().bxor(a, flip);
+                [signed, half, half].into_iter().fold(acc, |acc, a| {
+                    let low = (self.b.ins().swiden_low(a), self.b.ins().swiden_low(b));
+                    let high = (self.b.ins().swiden_high(a), self.b.ins().swiden_high(b));
+                    self.dot_tree(acc, low, high)
+                })
+            }
+            None => {
+                let (al, bl) = (self.b.ins().uwiden_low(a), self.b.ins().swiden_low(b));
+                let (ah, bh) = (self.b.ins().uwiden_high(a), self.b.ins().swiden_high(b));
+                let (low, high) = (self.madd16(al, bl), self.madd16(ah, bh));
+                let dots = self.b.ins().iadd_pairwise(low, high);
+                self.b.ins().iadd(acc, dots)
+            }
         }
-        let (al, bl) = (self.b.ins().uwiden_low(a), self.b.ins().swiden_low(b));
-        let (ah, bh) = (self.b.ins().uwiden_high(a), self.b.ins().swiden_high(b));
-        let (low, high) = (self.madd16(al, bl), self.madd16(ah, bh));
-        let dots = self.b.ins().iadd_pairwise(low, high);
-        self.b.ins().iadd(acc, dots)
+    }
+
+    /// The sum that dot products of bytes are selected from, given the two halves of both factors in 16 bits, which hold
+    /// the products of bytes. Which of the factors is widened how, and which one comes first, selects the instruction.
+    fn dot_tree(&mut self, acc: ir::Value, low: (ir::Value, ir::Value), high: (ir::Value, ir::Value)) -> ir::Value {
+        let sums = [low, high].map(|(a, b)| {
+            let products = self.b.ins().imul(a, b);
+            let (first, second) = (self.b.ins().swiden_low(products), self.b.ins().swiden_high(products));
+            self.b.ins().iadd_pairwise(first, second)
+        });
+        let dots = self.b.ins().iadd_pairwise(sums[0], sums[1]);
+        self.b.ins().iadd(dots, acc)
     }
 
     fn interleave(&mut self, lane: Lane, a: ir::Value, b: ir::Value, first: usize) -> ir::Value {

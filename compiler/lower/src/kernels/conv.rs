@@ -72,7 +72,7 @@ pub struct MatMulSpec {
 /// What the CPU a kernel is meant for does well. Any kernel runs on any CPU and gives the same result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The dot product of four bytes is one instruction (VNNI on x86-64).
+    /// There are instructions for the dot product of four bytes (VNNI on x86-64, DotProd or I8MM on aarch64).
     pub dot4: bool,
     /// Width of its vector units.
     pub width: Width,
@@ -88,7 +88,13 @@ impl Target {
             let wide = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
             Target { dot4, width: if wide && !dot4 { Width::V256 } else { Width::V128 } }
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        {
+            let dot4 =
+                std::arch::is_aarch64_feature_detected!("dotprod") || std::arch::is_aarch64_feature_detected!("i8mm");
+            Target { dot4, width: Width::V128 }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         Target::default()
     }
 }
