@@ -230,32 +230,35 @@ impl Calibration {
         let grids: Vec<Chosen> = flow.classes.iter().map(chosen).collect();
         let choices = vec![Choice::Float; precisions.len()];
         let mut plan = Plan { layers: self.layers.clone(), choices, flow, grids, factors };
-        for (i, layer) in self.layers.iter().enumerate() {
-            let Some(codes) = precisions[i].codes() else { continue };
-            if precisions[i].is_weight_only() {
-                plan.choices[i] = Choice::Integer(precisions[i], self.weights_only(i, precisions[i]));
-                continue;
-            }
-            let grid = match precisions[i] {
-                Precision::Int16 => Some(self.fine_grid(layer.input)),
-                Precision::Dynamic => None,
-                _ => plan.input_grid(layer),
-            };
-            let input = grid.unwrap_or_else(|| self.usual_grid(layer.input)).scale;
-            let mut importance = self.moments[&layer.input].mean_squares();
-            let factors = plan.factors.get(&layer.input);
-            let scaled = factors.map(|f| {
-                importance.iter_mut().zip(&f.factors).for_each(|(i, f)| *i /= f64::from(*f) * f64::from(*f));
-                smooth::scaled_layer(layer, &f.factors)
-            });
-            let layer = scaled.as_ref().unwrap_or(layer);
-            let rounded = self.rounded.get(&(i, codes));
-            let best = self.scales.of(i, codes, factors, || weights::best_scales(layer, &importance, codes, None));
-            let mut integer = weights::quantize(layer, &self.biases[i], &importance, &best, input, codes, rounded);
-            integer.input = grid.filter(|_| precisions[i] == Precision::Int16);
-            plan.choices[i] = Choice::Integer(precisions[i], integer);
-        }
+        plan.choices = precisions.par_iter().enumerate().map(|(i, p)| self.choice(&plan, i, *p)).collect();
         plan
+    }
+
+    /// How a layer computes in a plan of which all but such choices is decided.
+    fn choice(&self, plan: &Plan, at: usize, precision: Precision) -> Choice {
+        let Some(codes) = precision.codes() else { return Choice::Float };
+        if precision.is_weight_only() {
+            return Choice::Integer(precision, self.weights_only(at, precision));
+        }
+        let layer = &self.layers[at];
+        let grid = match precision {
+            Precision::Int16 => Some(self.fine_grid(layer.input)),
+            Precision::Dynamic => None,
+            _ => plan.input_grid(layer),
+        };
+        let input = grid.unwrap_or_else(|| self.usual_grid(layer.input)).scale;
+        let mut importance = self.moments[&layer.input].mean_squares();
+        let factors = plan.factors.get(&layer.input);
+        let scaled = factors.map(|f| {
+            importance.iter_mut().zip(&f.factors).for_each(|(i, f)| *i /= f64::from(*f) * f64::from(*f));
+            smooth::scaled_layer(layer, &f.factors)
+        });
+        let layer = scaled.as_ref().unwrap_or(layer);
+        let rounded = self.rounded.get(&(at, codes));
+        let best = self.scales.of(at, codes, factors, || weights::best_scales(layer, &importance, codes, None));
+        let mut integer = weights::quantize(layer, &self.biases[at], &importance, &best, input, codes, rounded);
+        integer.input = grid.filter(|_| precision == Precision::Int16);
+        Choice::Integer(precision, integer)
     }
 
     /// A layer whose weights alone are codes. What is multiplied is as it is in the float model, its channels undivided.
