@@ -17,8 +17,6 @@ pub const DEFAULT_SQNR_DB: f64 = 20.0;
 pub struct Budget {
     /// Noise over signal at the outputs.
     pub noise: f64,
-    /// The same of a typical sample.
-    pub typical: f64,
     /// Share of decisions that must agree.
     pub agreement: f64,
     /// Whether anything is to be held.
@@ -32,25 +30,18 @@ impl Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
         let agreement = options.min_agreement.unwrap_or(0.0);
         let asked = options.does(Step::Precisions) || options.min_sqnr_db.is_some() || agreement > 0.0;
-        let (noise, typical) = match options.min_sqnr_db {
-            Some(db) => (noise(db), f64::INFINITY),
-            None => {
-                let default = noise(DEFAULT_SQNR_DB);
-                let within = now.likely_noise() < default;
-                (default, if within { GIVEN_UP * now.typical } else { f64::INFINITY })
-            }
+        let default = noise(DEFAULT_SQNR_DB);
+        let noise = match options.min_sqnr_db {
+            Some(db) => noise(db),
+            None if now.likely_noise() < default => (GIVEN_UP * now.likely_noise()).min(default),
+            None => default,
         };
-        Budget { noise, typical, agreement, asked }
-    }
-
-    /// The noise of a loss over that of the budget.
-    fn excess(&self, loss: Loss) -> f64 {
-        (loss.likely_noise() / self.noise).max(loss.typical / self.typical)
+        Budget { noise, agreement, asked }
     }
 
     /// Whether a loss is within it.
     pub fn holds(&self, loss: Loss) -> bool {
-        self.excess(loss) <= 1.0 && loss.agreement >= self.agreement
+        loss.likely_noise() <= self.noise && loss.agreement >= self.agreement
     }
 }
 
@@ -177,10 +168,7 @@ impl Search<'_> {
         }
         let mut bracket = Bracket::default();
         let mut refused = Vec::new();
-        let over = |loss: Loss, predicted: f64| {
-            self.budget.excess(loss) * self.budget.noise / predicted.max(f64::MIN_POSITIVE)
-        };
-        let mut scale = over(now, self.predicted(start)).max(f64::MIN_POSITIVE);
+        let mut scale = (now.likely_noise() / self.predicted(start).max(f64::MIN_POSITIVE)).max(f64::MIN_POSITIVE);
         for _ in 0..ATTEMPTS {
             let chosen = self.chooser.within(self.budget.noise / scale)?;
             let measured = if best.as_ref().is_some_and(|best| best.cost <= chosen.cost_ns) {
@@ -201,22 +189,21 @@ impl Search<'_> {
                     refused.push(chosen.precisions);
                     bracket.too_little = Some(scale);
                 }
-                over(loss, chosen.noise)
+                loss.likely_noise() / chosen.noise.max(f64::MIN_POSITIVE)
             };
             match bracket.next(measured) {
                 Some(next) => scale = next,
                 None => break,
             }
         }
+        let scale = bracket.enough.unwrap_or(scale);
         if let Some(Candidate { precisions, biases, loss, .. }) = best {
             calibration.biases = biases;
-            let scale = self.scale(&precisions, loss).unwrap_or(scale);
             return Ok(Outcome { precisions, loss, scale });
         }
         calibration.biases = before;
         let precisions: Vec<Precision> = self.allowed.iter().map(|allowed| allowed[0]).collect();
         let loss = self.loss(calibration, &precisions)?;
-        let scale = self.scale(&precisions, loss).unwrap_or(scale);
         Ok(Outcome { precisions, loss, scale })
     }
 
@@ -258,12 +245,6 @@ impl Search<'_> {
         (0..precisions.len()).map(of).collect()
     }
 
-    /// Measured noise over the predicted one; none without noise.
-    fn scale(&self, precisions: &[Precision], loss: Loss) -> Option<f64> {
-        let predicted = self.predicted(precisions);
-        (predicted > 0.0 && loss.noise > 0.0).then(|| loss.likely_noise() / predicted)
-    }
-
     fn predicted(&self, precisions: &[Precision]) -> f64 {
         precisions.iter().zip(self.sensitivities).map(|(p, s)| s.noise(*p)).sum()
     }
@@ -280,7 +261,7 @@ impl Search<'_> {
     /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
         let loss = self.loss(calibration, precisions)?;
-        if self.correct && !self.budget.holds(loss) && self.budget.excess(loss) <= CORRECTABLE {
+        if self.correct && !self.budget.holds(loss) && loss.noise <= CORRECTABLE * self.budget.noise {
             let judge = self.judge(precisions, self.expected);
             let mut before = judge.loss(calibration)?;
             qcc_quantize::correct_biases(calibration, &judge, self.others, &mut before)?;

@@ -161,7 +161,7 @@ pub fn quantize<A: Into<batch::Array>>(
     let allowed = allowed(&calibration, options)?;
     let mut precisions: Vec<Precision> = allowed.iter().map(|a| widest(a)).collect();
     let Split { held_out, checked, others } = split(samples.count());
-    (watch.stage)("comparing", 3 * held_out.len() + checked.len());
+    (watch.stage)("comparing", 2 * held_out.len() + checked.len());
     let sessions = (compile)(float.graph())?;
     let expected = Expected::new(&sessions, &samples, &held_out, watch.sample)?;
     let check = Expected::new(&sessions, &samples, &checked, watch.sample)?;
@@ -185,7 +185,7 @@ pub fn quantize<A: Into<batch::Array>>(
         qcc_quantize::correct_biases(&mut calibration, &judge, &others, &mut loss)?;
         steps.push(("bias correction", loss));
     }
-    // What was kept because it helped on some samples is judged by others as well.
+    // What was kept because it helped on some samples is judged by others.
     loss = Judge { expected: &check, ..judge }.loss(&calibration)?;
     let budget = Budget::of(options, loss);
     let open = allowed.iter().any(|a| a.iter().filter(|p| p.is_quantized()).count() > 1);
@@ -381,8 +381,7 @@ const COMPARED: usize = 64;
 struct Split {
     /// Their outputs decide which changes are kept.
     held_out: Vec<usize>,
-    /// Their outputs say how far the model is from the float model in the end: the same and as many others. Of few samples
-    /// one alone may decide, and of many precisions that are tried some fit them by chance.
+    /// Their outputs say how far the model is from the float model in the end.
     checked: Vec<usize>,
     /// Means are compared on them.
     others: Vec<usize>,
@@ -402,10 +401,8 @@ fn split(count: usize) -> Split {
     let all: Vec<usize> = (0..count).collect();
     let held_out = some_of(&all, most);
     let rest: Vec<usize> = without(&all, &held_out);
-    let further = some_of(&rest, most);
-    let rest: Vec<usize> = without(&rest, &further);
-    let mut checked = [held_out.as_slice(), &further].concat();
-    checked.sort_unstable();
+    let checked = some_of(&rest, most);
+    let rest: Vec<usize> = without(&rest, &checked);
     Split { held_out, checked, others: some_of(&rest, CORRECTED_ON) }
 }
 

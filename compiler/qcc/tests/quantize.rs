@@ -322,7 +322,7 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
     let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
     let before = calibration.biases.clone();
     // Anything is better than this, so the correction is kept whole.
-    let mut loss = Loss { noise: f64::INFINITY, error: 0.0, typical: f64::INFINITY, agreement: 0.0 };
+    let mut loss = Loss { noise: f64::INFINITY, error: 0.0, agreement: 0.0 };
     qcc_quantize::correct_biases(&mut calibration, &judge, &[3, 7], &mut loss).expect("it runs");
     assert_ne!(calibration.biases, before);
     let outputs = calibration.layers.iter().map(|l| l.output).collect();

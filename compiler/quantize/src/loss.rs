@@ -19,9 +19,6 @@ pub struct Loss {
     pub noise: f64,
     /// Standard error of the noise: how far it may be from that on other samples.
     pub error: f64,
-    /// Noise of a typical sample: the geometric mean over the samples. Where few samples make most of the noise, this is how
-    /// two models compare.
-    pub typical: f64,
     /// Share of samples in which the largest element of every row of every output is the same one.
     pub agreement: f64,
 }
@@ -37,9 +34,6 @@ impl Loss {
         self.noise + 2.0 * self.error
     }
 }
-
-/// Noise of a sample, relative to the mean, below which it does not matter how small it is.
-const EXACT: f64 = 1e-3;
 
 /// The comparison of one sample.
 #[derive(Debug, Default)]
@@ -101,15 +95,11 @@ impl Expected {
             let powers = compared.powers.iter().zip(&total).map(|(p, t)| (t.0 / all.len() as f64, p.1));
             noise_of(&powers.collect::<Vec<_>>())
         };
-        let noises: Vec<f64> = all.values().map(of_sample).collect();
-        let deviations = noises.iter().map(|n| (n - noise).powi(2));
+        let deviations = all.values().map(|c| (of_sample(c) - noise).powi(2));
         let count = all.len() as f64;
         let error = if all.len() > 1 { (deviations.sum::<f64>() / (count * (count - 1.0))).sqrt() } else { 0.0 };
         let agreement = if rows == 0 { 1.0 } else { same as f64 / rows as f64 };
-        // No sample is so exact that it makes up for another.
-        let logarithms = noises.iter().map(|n| n.max(noise * EXACT).max(f64::MIN_POSITIVE).ln());
-        let typical = (logarithms.sum::<f64>() / count.max(1.0)).exp();
-        Ok(Loss { noise, error, typical, agreement })
+        Ok(Loss { noise, error, agreement })
     }
 
     /// At most so many of the samples.
