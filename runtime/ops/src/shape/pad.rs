@@ -31,7 +31,7 @@ fn amounts(shape: &[usize], pads: &[i64], axes: Option<Vec<i64>>) -> Result<Vec<
         out[axis(a, shape.len())?] = (pads[i], pads[axes.len() + i]);
     }
     for (i, &(b, e)) in out.iter().enumerate() {
-        if b.abs() > 1 << 24 || e.abs() > 1 << 24 || shape[i] as i64 + b + e < 0 {
+        if b.unsigned_abs() > 1 << 24 || e.unsigned_abs() > 1 << 24 || shape[i] as i64 + b + e < 0 {
             return Err(OpError::invalid(format!("pads {b} and {e} do not fit an axis of {}", shape[i])));
         }
     }
@@ -105,4 +105,17 @@ fn source_position(p: i64, n: i64, mode: &str) -> Option<usize> {
         _ => return None,
     };
     Some(at as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::amounts;
+
+    #[test]
+    fn amounts_that_no_axis_has_are_an_error() {
+        assert_eq!(amounts(&[4], &[1, -2], None).expect("they fit"), vec![(1, -2)]);
+        assert!(amounts(&[4], &[-2, -3], None).is_err());
+        // Their sum is zero in 64 bits.
+        assert!(amounts(&[4], &[i64::MIN, i64::MIN], None).is_err());
+    }
 }
