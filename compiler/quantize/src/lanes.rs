@@ -73,7 +73,7 @@ pub fn fold_floats<A: Send>(
             return step(all, sample, &outputs.iter().map(Tensor::slice).collect::<Vec<_>>());
         }
         session.run_in_place(inputs).map_err(failed)?;
-        let float = |at| session.output(at).expect("what is measured are floats");
+        let float = |at| session.floats(at).expect("what is measured are floats");
         step(all, sample, &(0..session.outputs().len()).map(float).collect::<Vec<_>>())
     })
 }

@@ -2,7 +2,8 @@
 //! Kernel IR to machine code: the only user of Cranelift, and of an assembler.
 //!
 //! [`compile`] turns kernels into a [`CodeModule`] for the CPU described by [`CpuFeatures`]; [`clif`] and [`asm`] print
-//! what was generated, and [`machine_code`] hands it out for any CPU that was named. Compiled code equals [`qcc_kernel::interpret`] bit for bit.
+//! what was generated, and [`machine_code`] hands it out for any CPU that was named. Compiled code equals
+//! [`qcc_kernel::interpret`] bit for bit.
 //!
 //! Wide kernels have a backend of their own, `avx2`, where the CPU has 256-bit registers; elsewhere they are halved into
 //! narrow ones, which Cranelift compiles for any CPU.

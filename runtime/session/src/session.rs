@@ -8,7 +8,7 @@ use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
 use qcc_kernel::program::{self, BufferId, Limits, Port, Program, Tail};
 use qcc_ops::Budget;
-use qcc_tensor::{Element, Tensor};
+use qcc_tensor::{DType, Tensor};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -151,22 +151,24 @@ impl Session {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         self.write_inputs(&bytes)?;
+        self.execute()
+    }
+
+    fn execute(&mut self) -> Result<(), SessionError> {
         let team = self.team.as_mut();
         let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
         self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))
     }
 
-    /// What the last run computed for one of [`Session::outputs`], row-major; none if its elements are of another type.
+    /// What the last run computed for one of [`Session::outputs`], row-major; none if its elements are not f32.
     ///
     /// # Panics
     /// If there is no such output.
-    pub fn output<T: Element>(&self, at: usize) -> Option<&[T]> {
+    pub fn floats(&self, at: usize) -> Option<&[f32]> {
         let port = &self.program.outputs[at];
-        let elements = port.ty.elements();
-        // SAFETY: the check made sure that the buffer has the port's bytes; it is aligned for all elements, and every step
-        // writes valid ones.
-        let slice = || unsafe { std::slice::from_raw_parts(self.outputs[at].0.cast_const().cast::<T>(), elements) };
-        (port.ty.dtype == T::DTYPE).then(slice)
+        let (place, elements) = (self.outputs[at].0.cast_const(), port.ty.elements());
+        // SAFETY: the check made sure that the buffer has the port's bytes; buffers are aligned, and any bytes are floats.
+        (port.ty.dtype == DType::F32).then(|| unsafe { std::slice::from_raw_parts(place.cast::<f32>(), elements) })
     }
 
     fn output_bytes(&self, at: usize) -> &[u8] {
@@ -184,9 +186,7 @@ impl Session {
         for (port, slot) in self.program.outputs.iter().zip(outputs.iter()) {
             sized("output", port, slot.len())?;
         }
-        let team = self.team.as_mut();
-        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
-        self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))?;
+        self.execute()?;
         outputs.iter_mut().enumerate().for_each(|(at, slot)| slot.copy_from_slice(self.output_bytes(at)));
         Ok(())
     }
