@@ -3,7 +3,7 @@
 pub(crate) use super::problem::{ClassId, Form, Problem};
 pub(crate) use super::select::{Chosen, Kernel, Selection};
 
-use super::{ExtractError, climb, problem, seed, select};
+use super::{ExtractError, climb, problem, seed, select, shared};
 use crate::saturate::Saturated;
 use qcc_cost::CostModel;
 
@@ -28,7 +28,13 @@ pub(crate) fn choose_from(saturated: &Saturated, problem: Problem) -> Result<Cho
     let seed =
         select::evaluate(&problem, &input).ok_or_else(|| super::bug("the input graph cannot be chosen".into()))?;
     let seed_cost = seed.cost;
-    let start = select::evaluate(&problem, &selection);
+    let mut start = select::evaluate(&problem, &selection);
+    let other = shared::shared(&problem, &selection);
+    if let Some(found) = select::evaluate(&problem, &other)
+        && start.as_ref().is_none_or(|start| found.cost < start.cost)
+    {
+        (selection, start) = (other, Some(found));
+    }
     let chosen = match start.map(|start| climb::climb(&problem, &mut selection, start)) {
         Some(chosen) if chosen.cost <= seed_cost => chosen,
         _ => {

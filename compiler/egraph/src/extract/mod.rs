@@ -11,6 +11,7 @@ pub(crate) mod decode;
 mod problem;
 mod seed;
 mod select;
+mod shared;
 pub(crate) mod through;
 mod within;
 
