@@ -54,7 +54,6 @@ impl Walk<'_, '_> {
                 self.copy_all(id, name, &[(buffer, Strided { strides, ..from }, Vec::new())])
             }
             "Resize" => self.repeated(id, node, name),
-            "ConvTranspose" => self.touching_windows(id, node, name),
             other => Err(format!("{other} has no kernel")),
         }
     }

@@ -210,14 +210,8 @@ fn enlargements_are_kernels() {
   %0 = const f32[4] [1.0, 1.0, 2.0, 3.0]
   %1 = Resize(%x, _, %0) {coordinate_transformation_mode: "asymmetric", nearest_mode: "floor"}
   %2 = Resize(%q, _, %0)
-  %3 = rand f32[3,7,2,3] seed=5
-  %4 = ConvTranspose(%x, %3) {strides: [2, 3]}
-  %5 = rand f32[7] seed=6
-  %6 = ConvTranspose(%x, %3, %5) {strides: [2, 3]}
   output "floor" = %1
   output "half" = %2
-  output "product" = %4
-  output "sum" = %6
 }
 "#;
     let graph = qcc_ir::infer(&qcc_ir::parse(text).expect("it parses")).expect("it types");
@@ -230,16 +224,7 @@ fn enlargements_are_kernels() {
         let expected = qcc_ir::evaluate(&graph, &inputs).expect("it evaluates");
         let mut session = Session::new(program, &qcc_session::Options::default()).expect("the program is sound");
         let got = session.run(&inputs).expect("it runs");
-        for (i, (g, e)) in got.iter().zip(&expected).enumerate() {
-            assert_eq!(g.ty(), e.ty());
-            if i < 2 {
-                assert_eq!(g, e);
-                continue;
-            }
-            for (a, b) in g.slice::<f32>().iter().zip(e.slice::<f32>()) {
-                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} for {b}");
-            }
-        }
+        assert_eq!(got, expected);
     }
 }
 

@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("quantize.rules", include_str!("../../../rules/quantize.rules")),
     ("integer.rules", include_str!("../../../rules/integer.rules")),
     ("dynamic.rules", include_str!("../../../rules/dynamic.rules")),
+    ("transposed.rules", include_str!("../../../rules/transposed.rules")),
     ("weights.rules", include_str!("../../../rules/weights.rules")),
     ("requantize.rules", include_str!("../../../rules/requantize.rules")),
     ("fuse.rules", include_str!("../../../rules/fuse.rules")),

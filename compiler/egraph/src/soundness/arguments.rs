@@ -62,7 +62,12 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("IConv" | "ConvInteger", 0) => Want { dtypes: BYTES.to_vec(), ranks: (3, 5), ..Want::default() },
         ("Conv", 1) => weights(call, &x, vec![x.dtype], draw),
         ("IConv" | "ConvInteger", 1) => weights(call, &x, BYTES.to_vec(), draw),
+        ("ConvTranspose", 1) => transposed_weights(call, &x, draw),
         ("Conv", 2) => Want::exactly(x.dtype, [outputs(call)]),
+        ("ConvTranspose", 2) => {
+            let filters = call.ty(1).and_then(|t| t.shape.get(1)).copied().unwrap_or(1);
+            Want::exactly(x.dtype, [filters * groups(call)])
+        }
         ("IConv" | "ConvInteger" | "IMatMul" | "MatMulInteger", 2) | ("ISumPool" | "IReduceSum", 1) => {
             one(draw, x.dtype)
         }
@@ -102,6 +107,10 @@ pub(crate) fn argument(call: &Partial<'_>, i: usize, draw: &mut Draw<'_>) -> Wan
         ("BatchNormalization" | "InstanceNormalization", _) => {
             let want = Want::exactly(x.dtype, [x.shape.get(1).copied().unwrap_or(1)]);
             if i == 4 { want.with(Content::Positive) } else { want }
+        }
+        ("Resize", 2) => {
+            let scales = (0..x.rank()).map(|i| draw.one_of(&format!("scale {i}"), &[1.0, 2.0, 3.0, 0.5])).collect();
+            Want::exactly(DType::F32, [x.rank()]).with(Content::List(scales))
         }
         ("MaxPool", 0) => Want {
             dtypes: among(&[DType::F32, DType::U8, DType::I8, DType::F64], out),
@@ -359,7 +368,7 @@ fn recurrent(call: &Partial<'_>, x: &TensorType, i: usize, draw: &mut Draw<'_>) 
 fn weights(call: &Partial<'_>, x: &TensorType, dtypes: Vec<DType>, draw: &mut Draw<'_>) -> Want {
     let rank = x.rank().max(3);
     let channels = x.shape.get(if call.channels_last() { rank - 1 } else { 1 }).copied().unwrap_or(1);
-    let group = call.attrs.int("group").unwrap_or(1).max(1) as usize;
+    let group = groups(call);
     let outputs = match draw.coincidence() {
         Some(size) if draw.pick("as many", 4) > 0 => size.next_multiple_of(group),
         _ => group * draw.one_of("outputs", &[1, 2, 3]),
@@ -371,6 +380,22 @@ fn weights(call: &Partial<'_>, x: &TensorType, dtypes: Vec<DType>, draw: &mut Dr
         shape.push(if point { 1 } else { draw.one_of(&format!("kernel {i}"), &[1, 2, 3]).min(size.max(1)) });
     }
     Want { dtypes, shape: Some(shape), ..Want::default() }
+}
+
+/// Weights of a transposed convolution, whose windows often touch.
+fn transposed_weights(call: &Partial<'_>, x: &TensorType, draw: &mut Draw<'_>) -> Want {
+    let channels = x.shape.get(1).copied().unwrap_or(1);
+    let mut shape = vec![channels, draw.one_of("outputs", &[1, 2, 3])];
+    let touching = draw.pick("touching", 3) > 0;
+    for axis in 0..x.rank().max(3) - 2 {
+        let stride = call.attrs.ints("strides").and_then(|s| s.get(axis)).copied().unwrap_or(1) as usize;
+        shape.push(if touching { stride } else { draw.one_of(&format!("kernel {axis}"), &[1, 2, 3]) });
+    }
+    Want::exactly(x.dtype, shape)
+}
+
+fn groups(call: &Partial<'_>) -> usize {
+    call.attrs.int("group").unwrap_or(1).max(1) as usize
 }
 
 fn one(draw: &mut Draw<'_>, dtype: DType) -> Want {

@@ -34,21 +34,35 @@ fn list(attrs: &Attrs, name: &str, count: usize, default: i64) -> Result<Vec<usi
     Ok(values.iter().map(|&v| v as usize).collect())
 }
 
+/// Positions along an axis that the windows of so many pixels reach.
+fn full(pixels: usize, stride: usize, kernel: usize, dilation: usize) -> usize {
+    stride * pixels.saturating_sub(1) + kernel.saturating_sub(1) * dilation + 1
+}
+
+/// Whether weights fit an input.
+fn fits(x: &[usize], w: &[usize], group: usize) -> Result<(), OpError> {
+    if x.len() >= 3 && w.len() == x.len() && x[1] == w[0] && group > 0 && x[1].is_multiple_of(group) {
+        return Ok(());
+    }
+    Err(OpError::invalid(format!("weights {w:?} do not fit an input {x:?} in {group} groups")))
+}
+
+fn too_large() -> OpError {
+    OpError::invalid("the pads remove more than there is")
+}
+
 fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let (x, w) = (a.ty(0)?.clone(), a.ty(1)?.clone());
-    if x.rank() < 3 || w.rank() != x.rank() || !x.dtype.is_float() || x.dtype != w.dtype {
+    let group = a.attrs.int("group").unwrap_or(1).max(1) as usize;
+    if !x.dtype.is_float() || x.dtype != w.dtype {
         return Err(OpError::invalid(format!("input {x} and weights {w} do not fit")));
     }
+    fits(&x.shape, &w.shape, group)?;
     let axes = x.rank() - 2;
-    let group = a.attrs.int("group").unwrap_or(1).max(1) as usize;
-    if x.shape[1] != w.shape[0] || !x.shape[1].is_multiple_of(group) {
-        return Err(OpError::invalid(format!("weights {w} do not fit an input {x} in {group} groups")));
-    }
     a.attrs.remove("kernel_shape");
     let (mut pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
     let (dilations, mut extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
-    let reach = |i: usize| w.shape[i + 2].saturating_sub(1) * dilations[i] + 1;
-    let full = |i: usize, extra: usize| strides[i] * x.shape[i + 2].saturating_sub(1) + extra + reach(i);
+    let full = |i: usize, extra: usize| full(x.shape[i + 2], strides[i], w.shape[i + 2], dilations[i]) + extra;
     let auto = a.attrs.str("auto_pad").unwrap_or("NOTSET").to_string();
     let same = auto == "SAME_UPPER" || auto == "SAME_LOWER";
     if !same && auto != "NOTSET" && auto != "VALID" {
@@ -79,7 +93,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let mut shape: qcc_tensor::Shape = [x.shape[0], w.shape[1] * group].into_iter().collect();
     for i in 0..axes {
         let size = full(i, extra[i]).checked_sub(pads[i] + pads[axes + i]);
-        shape.push(size.ok_or_else(|| OpError::invalid("the pads remove more than there is"))?);
+        shape.push(size.ok_or_else(too_large)?);
     }
     Ok(vec![TensorType { dtype: x.dtype, shape }])
 }
@@ -97,21 +111,24 @@ fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
 
 fn eval_as<T: Element>(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let (x, w) = (a.input(0)?, a.input(1)?);
+    let group = a.attrs.int("group").unwrap_or(1).max(1) as usize;
+    fits(x.shape(), w.shape(), group)?;
     let axes = x.rank() - 2;
-    let group = a.attrs.int("group").unwrap_or(1) as usize;
     let (pads, strides) = (list(a.attrs, "pads", 2 * axes, 0)?, list(a.attrs, "strides", axes, 1)?);
     let (dilations, extra) = (list(a.attrs, "dilations", axes, 1)?, list(a.attrs, "output_padding", axes, 0)?);
     let (spatial, kernel) = (&x.shape()[2..], &w.shape()[2..]);
-    let out: Vec<usize> = (0..axes)
-        .map(|i| {
-            strides[i] * (spatial[i] - 1) + extra[i] + (kernel[i] - 1) * dilations[i] + 1 - pads[i] - pads[axes + i]
-        })
-        .collect();
+    let size = |i: usize| {
+        (full(spatial[i], strides[i], kernel[i], dilations[i]) + extra[i]).checked_sub(pads[i] + pads[axes + i])
+    };
+    let out: Vec<usize> = (0..axes).map(size).collect::<Option<_>>().ok_or_else(too_large)?;
     let (batch, depth, per_group) = (x.shape()[0], x.shape()[1], w.shape()[1]);
     let (pixels, taps, out_pixels): (usize, usize, usize) =
         (spatial.iter().product(), kernel.iter().product(), out.iter().product());
     let outputs = per_group * group;
     let bias = a.opt(2).map(|b| b.slice::<T>());
+    if w.dtype() != x.dtype() || bias.is_some_and(|b| b.len() != outputs) {
+        return Err(OpError::invalid(format!("weights {} or a bias do not fit {outputs} filters", w.ty())));
+    }
     let mut acc: Vec<f64> =
         (0..batch * outputs * out_pixels).map(|i| bias.map_or(0.0, |b| b[i / out_pixels % outputs].to_f64())).collect();
     let (xs, ws) = (x.slice::<T>(), w.slice::<T>());
