@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use qcc_kernel::program::{Action, Program};
+use qcc_kernel::{BinOp, Inst, Op};
 use qcc_session::{Session, StepTime};
 use qcc_tensor::Tensor;
 use std::time::{Duration, Instant};
@@ -19,12 +20,23 @@ pub struct StepProfile {
     pub kind: String,
     /// Multiply-accumulates.
     pub macs: u64,
+    /// What they multiply; `None` without any.
+    pub products: Option<Products>,
     /// Bytes read and written, each once.
     pub bytes: usize,
     /// Median time in nanoseconds.
     pub measured_ns: f64,
     /// Predicted time in nanoseconds, on one thread.
     pub predicted_ns: f64,
+}
+
+/// What a step multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Products {
+    /// Codes.
+    Integer,
+    /// Floats.
+    Float,
 }
 
 /// A program over many runs.
@@ -42,6 +54,12 @@ impl Profile {
     /// Sum of the steps' times in nanoseconds.
     pub fn total_ns(&self) -> f64 {
         self.steps.iter().map(|s| s.measured_ns).sum()
+    }
+
+    /// The share of the time in steps that multiply such numbers.
+    pub fn share(&self, products: Products) -> f64 {
+        let steps = self.steps.iter().filter(|s| s.products == Some(products));
+        steps.fold(0.0, |sum, s| sum + s.measured_ns) / self.total_ns().max(1.0)
     }
 
     /// How well times are predicted; `None` with fewer than three steps that matter.
@@ -101,6 +119,7 @@ pub fn profile(
         name: step.name.clone(),
         kind: kind(program, &step.action),
         macs: step.macs,
+        products: (step.macs > 0).then(|| products(program, &step.action)),
         bytes: program.traffic(step),
         measured_ns: median(runs.iter().map(|run| run[i].nanoseconds as f64).collect()),
         predicted_ns: step.predicted_ns,
@@ -121,6 +140,26 @@ fn kind(program: &Program, action: &Action) -> String {
         Action::If { .. } => "branch".into(),
         Action::Copy { .. } => "copy".into(),
     }
+}
+
+/// What an action with multiply-accumulates multiplies.
+fn products(program: &Program, action: &Action) -> Products {
+    let of_codes = match action {
+        Action::Kernel { kernel, .. } => multiplies_codes(&program.kernels[*kernel as usize].body),
+        Action::Reference { op, .. } => matches!(op.name, "IConv" | "IMatMul" | "ConvInteger" | "MatMulInteger"),
+        _ => false,
+    };
+    if of_codes { Products::Integer } else { Products::Float }
+}
+
+fn multiplies_codes(block: &[Inst]) -> bool {
+    block.iter().any(|inst| match inst {
+        Inst::Let { op: Op::Dot4 { .. }, .. } => true,
+        Inst::Let { op: Op::Binary { op, .. }, .. } => matches!(op, BinOp::Madd16 | BinOp::MaddUbs),
+        Inst::Let { .. } | Inst::Store { .. } => false,
+        Inst::Loop(l) => multiplies_codes(&l.body),
+        Inst::If { then, otherwise, .. } => multiplies_codes(then) || multiplies_codes(otherwise),
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -180,6 +219,7 @@ mod tests {
             name: String::new(),
             kind: String::new(),
             macs: 0,
+            products: None,
             bytes: 0,
             measured_ns,
             predicted_ns,

@@ -489,4 +489,8 @@ fn a_profile_accounts_for_every_step_and_its_trace_covers_the_run() {
     }
     let table = succeeds(&["profile", &model, "--seconds", "0.05"]);
     assert!(table.contains("median error") && table.contains("GMAC/s"), "{table}");
+    let share = |of: &str| report["share"][of].as_f64().expect("a share");
+    assert!(share("products_of_codes") > 0.3 && share("products_of_floats") == 0.0, "{}", report["share"]);
+    let float = succeeds(&["profile", &example("models/fashion_resnet.onnx"), "--seconds", "0.05"]);
+    assert!(float.contains("\n0.0 % of the time in products of codes"), "{float}");
 }

@@ -157,8 +157,9 @@ impl Compile {
 
 fn emit(product: Emit, graph: &Graph, compiled: &Compiled) -> Result<String, Failure> {
     let code = |print: fn(&qcc_kernel::Kernel) -> Result<String, qcc_jit::JitError>| {
-        let texts: Result<Vec<String>, _> = compiled.program.kernels.iter().map(print).collect();
-        texts.map(|t| t.join("\n")).map_err(|e| Failure::Bug(e.to_string()))
+        let listing = |kernel: &qcc_kernel::Kernel| Ok(format!("; {}\n{}", kernel.name, print(kernel)?));
+        let texts: Result<Vec<String>, _> = compiled.program.kernels.iter().map(listing).collect();
+        texts.map(|t| t.join("\n")).map_err(|e: qcc_jit::JitError| Failure::Bug(e.to_string()))
     };
     Ok(match product {
         Emit::Ir => qcc_ir::print_graph(graph),

@@ -3,7 +3,7 @@
 use super::{Most, RuleFiles, Sizes};
 use qcc::failure::Failure;
 use qcc::model::Model;
-use qcc::profile::{self, Profile};
+use qcc::profile::{self, Products, Profile};
 use qcc::{inputs, pipeline};
 use qcc_session::Engine;
 use serde_json::json;
@@ -94,6 +94,12 @@ fn table(profile: &Profile) -> String {
         profile.runs,
         predicted / 1e6
     );
+    let share = |products| 100.0 * profile.share(products);
+    let (integer, float) = (share(Products::Integer), share(Products::Float));
+    out += &format!(
+        "{integer:.1} % of the time in products of codes, {float:.1} % in products of floats, {:.1} % elsewhere\n",
+        100.0 - integer - float
+    );
     if let Some(agreement) = profile.agreement() {
         out += &format!(
             "predicted against measured, {} steps that matter: rank correlation {:.2}, median error {:.0} %, beside a factor of \
@@ -122,6 +128,10 @@ fn report(profile: &Profile) -> serde_json::Value {
     json!({
         "total_us": profile.total_ns() / 1e3,
         "runs": profile.runs,
+        "share": {
+            "products_of_codes": profile.share(Products::Integer),
+            "products_of_floats": profile.share(Products::Float),
+        },
         "agreement": agreement,
         "steps": steps.collect::<Vec<_>>(),
     })
