@@ -132,7 +132,9 @@ fn without_its_file_an_optimization_is_gone_and_the_others_stay() {
         let ops = ops(&compiled(MODEL, &without(file)));
         assert!(holds(&ops), "without {file}.rules {claim}: {ops:?}");
         if !matches!(file, "integer" | "fold") {
-            assert!(convolutions(&ops) == 10, "without {file}.rules convolutions are still integer: {ops:?}");
+            // The first one reads one channel; behind floats that are padded it is no slower with floats.
+            let least = if file == "quantize" { 9 } else { 10 };
+            assert!(convolutions(&ops) >= least, "without {file}.rules convolutions are still integer: {ops:?}");
         }
     }
     let nchw = compiled(MODEL, &without("layout"));

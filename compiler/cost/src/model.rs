@@ -108,9 +108,9 @@ fn bytes(ty: &TensorType) -> f64 {
     ty.bytes() as f64
 }
 
-/// Bytes of the inputs that are no constants.
-fn bytes_read(inputs: &Operands<'_>) -> f64 {
-    inputs.iter().flatten().filter(|i| !i.constant).map(|i| bytes(i.ty)).sum()
+/// The inputs that are no constants.
+fn variables<'a>(inputs: &Operands<'a>) -> impl Iterator<Item = &'a TensorType> {
+    inputs.iter().flatten().filter(|i| !i.constant).map(|i| i.ty)
 }
 
 fn types<'a>(inputs: &Operands<'a>) -> Vec<Option<&'a TensorType>> {
@@ -119,7 +119,14 @@ fn types<'a>(inputs: &Operands<'a>) -> Vec<Option<&'a TensorType>> {
 
 /// Reading or writing a value.
 pub(crate) fn traffic(ty: &TensorType) -> Work {
-    Work::of(Unit::Byte, bytes(ty))
+    Work::of(Unit::Byte, bytes(ty)) + far(ty)
+}
+
+/// What reading or writing a value takes in addition that does not stay in a core's caches.
+fn far(ty: &TensorType) -> Work {
+    /// Second-level caches of current cores hold half a megabyte and more.
+    const CACHE: f64 = 512.0 * 1024.0;
+    Work::of(Unit::Far, (bytes(ty) - CACHE).max(0.0))
 }
 
 impl CostModel {
@@ -134,15 +141,15 @@ impl CostModel {
             return Work::of(Unit::View, 1.0);
         }
         let launch = Work::of(Unit::Launch, 1.0);
-        let written: f64 = outputs.iter().map(bytes).sum();
-        let moved = bytes_read(inputs) + written;
+        let written: Work = outputs.iter().map(traffic).sum();
+        let moved = written + variables(inputs).map(traffic).sum();
         if let Some(work) = self.hint(op, attrs, inputs, outputs) {
-            return launch + work + Work::of(Unit::Byte, moved);
+            return launch + work + moved;
         }
         if is_core(op)
             && let Some(core) = self.core(op, attrs, inputs, &outputs[0])
         {
-            return launch + core + Work::of(Unit::Byte, written);
+            return launch + core + written;
         }
         // Two steps find the grid of what is read, a third one quantizes by it.
         if op.name == "DynamicGrid" {
@@ -155,33 +162,31 @@ impl CostModel {
         if let "LstmSteps" | "LSTM" | "GRU" | "RNN" = op.name {
             let macs = (op.macs)(&types(inputs), outputs, attrs) as f64;
             let work = recurrent(macs, elements(&outputs[0]), op.name == "LstmSteps");
-            return launch + work + Work::of(Unit::Byte, moved);
+            return launch + work + moved;
         }
         if is_move(op, attrs) || op.name == "Resize" && attrs.str("mode") == Some("nearest") {
-            return launch + Work::of(Unit::Move, moved);
+            let bytes: f64 = variables(inputs).chain(outputs).map(bytes).sum();
+            return launch + Work::of(Unit::Move, bytes);
         }
         if op.elementwise
             && outputs.len() == 1
             && let Some(work) = self.body_op(op, inputs, &outputs[0])
         {
-            return launch + Work::of(Unit::Byte, moved) + work;
+            return launch + moved + work;
         }
         if is_row_reduction(op, inputs) {
-            return launch
-                + Work::of(Unit::Window, inputs[0].map_or(0.0, |x| elements(x.ty)))
-                + Work::of(Unit::Byte, moved);
+            return launch + Work::of(Unit::Window, inputs[0].map_or(0.0, |x| elements(x.ty))) + moved;
         }
         let macs = (op.macs)(&types(inputs), outputs, attrs);
-        let read = inputs.iter().flatten().filter(|i| !i.constant).map(|i| i.ty);
-        reference(macs, read.chain(outputs))
+        reference(macs, variables(inputs).chain(outputs))
     }
 
     /// What a rule file says about the work of a call; never less than nothing.
     fn hint(&self, op: Op, attrs: &Attrs, inputs: &Operands<'_>, outputs: &[TensorType]) -> Option<Work> {
         let hint = self.hints.iter().find(|hint| hint.op == op)?;
-        let written: f64 = outputs.iter().map(bytes).sum();
+        let moved: f64 = variables(inputs).chain(outputs).map(bytes).sum();
         let macs = (op.macs)(&types(inputs), outputs, attrs) as f64;
-        let ns = hint.work.value(outputs.first().map_or(0.0, elements), bytes_read(inputs) + written, macs);
+        let ns = hint.work.value(outputs.first().map_or(0.0, elements), moved, macs);
         Some(Work::of(Unit::Hint, if ns.is_finite() { ns.max(0.0) } else { 0.0 }))
     }
 
@@ -194,7 +199,7 @@ impl CostModel {
         let image = attrs.str("layout") == Some("NHWC") && x.ty.rank() == 4 && (is_fast(x.ty.dtype) || wide);
         let rest_constant = inputs.iter().skip(1).flatten().all(|i| i.constant);
         let pads = attrs.ints("pads").unwrap_or(&[]).iter().any(|&p| p != 0);
-        let read = Work::of(Unit::Byte, bytes_read(inputs));
+        let read: Work = variables(inputs).map(traffic).sum();
         let windows = |count: f64| Work::of(Unit::Window, count) + read;
         let work = match op.name {
             // A float convolution's bias is a matter of the body.
@@ -203,7 +208,7 @@ impl CostModel {
                 let weights = weights?;
                 let depthwise = attrs.int("group") != Some(1) && weights.ty.shape.get(1) == Some(&1);
                 match op.name {
-                    "IConv" if depthwise => Work::of(Unit::Depthwise, macs) + Work::of(Unit::Code, elements(x.ty)),
+                    "IConv" if depthwise => Work::of(Unit::Depthwise, macs) + codes_read(x.ty),
                     "IConv" => {
                         let macs = macs * row_filling(attrs, weights.ty, output);
                         integer_product(macs, x.ty, weights, weights.ty.shape[0], output)
@@ -288,7 +293,8 @@ impl CostModel {
             "Requantize" => each(Unit::Requantize),
             // A true division.
             "Div" | "Sqrt" | "Reciprocal" => each(Unit::Divide),
-            "QuantizeLinear" => each(Unit::Divide) + each(Unit::Requantize),
+            // A product with the reciprocal and a correction.
+            "QuantizeLinear" => each(Unit::Cheap) * 2.0 + each(Unit::Requantize),
             "Exp" | "Sigmoid" | "Tanh" | "Erf" | "Gelu" => each(Unit::Transcendental),
             // Tables of codes; wider entries are not looked up by vectors.
             "Lookup" | "Flip" if output.dtype.size() == 1 => each(Unit::Lookup),
@@ -315,8 +321,13 @@ fn integer_product(macs: f64, x: &TensorType, weights: Operand<'_>, channels: us
     };
     mac * (macs * rounded(channels, CHANNELS))
         + Work::of(Unit::Weight, bytes(weights.ty))
-        + Work::of(Unit::Code, elements(x))
+        + codes_read(x)
         + Work::of(Unit::Sum, elements(output))
+}
+
+/// Codes that an integer kernel reads.
+fn codes_read(x: &TensorType) -> Work {
+    Work::of(Unit::Code, elements(x)) + far(x)
 }
 
 /// An integer convolution in tiles of 2x2 outputs with transformed taps.
@@ -331,7 +342,7 @@ fn tiled_product(x: &TensorType, taps: &TensorType, output: &TensorType) -> Work
     let inputs = taps.shape[1].next_multiple_of(REGISTER) as f64;
     let tiles = (output.shape[0] * output.shape[1].div_ceil(2) * output.shape[2].div_ceil(2)) as f64;
     let each = elements_of * taps.shape[1] as f64 * outputs + window * inputs + sums * outputs;
-    Work::of(Unit::Tiled, tiles * each) + Work::of(Unit::Weight, bytes(taps)) + Work::of(Unit::Code, elements(x))
+    Work::of(Unit::Tiled, tiles * each) + Work::of(Unit::Weight, bytes(taps)) + codes_read(x)
 }
 
 /// A product of floats with codes of weights, which become floats for every tile of rows.

@@ -60,6 +60,8 @@ units! {
     Fill "filled-byte",
     /// A byte that a kernel reads or writes beside its core's work.
     Byte "byte",
+    /// The same for a byte of a tensor that is larger than a core's caches, in addition.
+    Far "far-byte",
     /// An element of an addition, a multiplication, a comparison in a body.
     Cheap "cheap",
     /// An element of a requantization: a conversion, a multiplication, a rounding.

@@ -50,7 +50,16 @@ fn depthwise_convolutions() {
         ([2, 7], [1, 1], [1, 1], [0, 3, 1, 3]),
         ([1, 3], [1, 1], [1, 2], [0, 2, 0, 2]),
     ];
-    let inputs = [[1, 7, 9, 1], [2, 6, 8, 3], [1, 5, 7, 4], [1, 7, 13, 8], [1, 5, 9, 17], [2, 5, 7, 40], [0, 5, 7, 4]];
+    let inputs = [
+        [1, 7, 9, 1],
+        [2, 6, 8, 3],
+        [1, 5, 7, 4],
+        [1, 7, 13, 8],
+        [1, 5, 9, 17],
+        [1, 5, 9, 28],
+        [2, 5, 7, 40],
+        [0, 5, 7, 4],
+    ];
     for (kernel, strides, dilations, pads) in windows {
         for [n, h, w, c] in inputs {
             let mut random = Random(c as u64);
@@ -83,6 +92,19 @@ fn depthwise_convolutions() {
                 let generated = widths(|width| depthwise_f32::generate(&spec, width));
                 let got = run_widths(&generated, &[(&x, &input, 0)], &[], &output);
                 assert_close(&format!("{spec:?}"), &got, &want, 1e-5);
+                // Codes, whose registers hold channels in another order: of these very sums.
+                let mut quantized = Body::identity();
+                let scale = quantized.push(Node::F32(0.07));
+                quantized.push(Node::Quantize { x: NodeId(0), scale, zero_point: 90, to: Elem::U8 });
+                let want = evaluate(&quantized, Some(&got), &[], &output);
+                let output = TensorLayout { elem: Elem::U8, ..output };
+                let mut codes = body.clone();
+                let scale = codes.push(Node::F32(0.07));
+                codes.push(Node::Quantize { x: body.result, scale, zero_point: 90, to: Elem::U8 });
+                let spec = DepthwiseF32Spec { output, body: codes, ..spec };
+                let generated = widths(|width| depthwise_f32::generate(&spec, width));
+                let got = run_widths(&generated, &[(&x, &input, 0)], &[], &output);
+                assert_same(&format!("{spec:?}"), &got, &want);
             }
         }
     }

@@ -227,6 +227,26 @@ fn channel_constants_at_every_width() {
 }
 
 #[test]
+fn quotients_at_the_borders_of_codes() {
+    for (i, scale) in [0.04696691f32, 0.02305645, 0.1, 0.0078125, 3.3e-7, 1.1e20, 1e-30].into_iter().enumerate() {
+        let zero_point = [8, 0, 255, 128][i % 4];
+        let border = |k: i32| ((f64::from(k) + 0.5) * f64::from(scale)) as f32;
+        let near = |x: f32| (-3..=3).map(move |by| f32::from_bits(x.to_bits().wrapping_add_signed(by)));
+        let mut x: Vec<f32> = (-260..=260).flat_map(|k| near(border(k))).collect();
+        x.extend([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, -0.0, 1e-42, -1e-42]);
+        let x = Tensor::new(vec![1, 1, x.len(), 1], x);
+        let of = |elem| dense([1, 1, x.elements(), 1], elem);
+        let mut body = Body::new();
+        let read = body.operand(Operand::Tensor(of(Elem::F32)));
+        quantize(&mut body, read, scale, zero_point, Elem::U8);
+        let spec = MapSpec { name: "borders".into(), output: of(Elem::U8), body: body.clone() };
+        let generated = widths(|width| generate(&spec, width));
+        let got = run_widths(&generated, &[], &[(&x, &of(Elem::F32))], &spec.output);
+        assert_same(&format!("{scale}"), &got, &evaluate(&body, None, std::slice::from_ref(&x), &spec.output));
+    }
+}
+
+#[test]
 fn tables_of_codes() {
     let table = |by: usize| (0..256).map(|i| (i * by + 11) as u8).collect::<Vec<u8>>();
     for from in [Elem::U8, Elem::I8] {

@@ -297,8 +297,12 @@ fn the_next_choice_of_a_layer_is_more_accurate_and_no_faster() {
             assert_eq!(*precision, Precision::Float, "only floats have nothing above them");
             continue;
         };
-        let above = if *precision == Precision::Int7 { Precision::Int8 } else { Precision::Float };
-        assert_eq!(next.precision, above);
+        let above: &[Precision] = match precision {
+            Precision::Int7 => &[Precision::Int8],
+            Precision::Int8 => &[Precision::Int16, Precision::Float],
+            _ => &[Precision::Float],
+        };
+        assert!(above.contains(&next.precision), "{next} above {precision:?}");
         assert!(next.sqnr_db >= result.loss.sqnr_db() && next.cost_ns >= 0.0, "{next}");
         seen += usize::from(next.cost_ns > 0.0);
     }

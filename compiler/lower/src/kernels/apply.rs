@@ -64,12 +64,7 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
             return known;
         }
         let value = self.compute(id, v);
-        let constant = match &self.emitter.body.nodes[at] {
-            Node::F32(_) | Node::I32(_) => true,
-            Node::Operand(i) => self.is_broadcast(*i),
-            _ => false,
-        };
-        if constant {
+        if self.emitter.uniform[at] {
             self.numbers[at] = [Some(value); GROUP / 4];
         } else {
             self.numbers[at][v] = Some(value);

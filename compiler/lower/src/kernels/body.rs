@@ -192,6 +192,21 @@ pub struct BodyError {
     pub what: String,
 }
 
+impl Node {
+    /// The nodes it is computed from.
+    pub fn arguments(&self) -> Vec<NodeId> {
+        match *self {
+            Node::Core | Node::Operand(_) | Node::F32(_) | Node::I32(_) => Vec::new(),
+            Node::Unary(_, x) | Node::ToF32(x) | Node::ToI32(x) => vec![x],
+            Node::ClipCode { q, .. } | Node::Lookup { q, .. } => vec![q],
+            Node::Binary(_, x, y) | Node::Test { x, y, .. } => vec![x, y],
+            Node::Dequantize { q: x, scale, .. } | Node::Quantize { x, scale, .. } => vec![x, scale],
+            Node::Requantize { acc, multiplier, .. } => vec![acc, multiplier],
+            Node::Select { x, y, a, b, .. } => vec![x, y, a, b],
+        }
+    }
+}
+
 impl Body {
     /// The body that stores the core's value, or a map's only operand, as it is.
     pub fn identity() -> Body {
@@ -238,6 +253,22 @@ impl Body {
             Operand::Tensor(layout) => Some(layout),
             _ => None,
         })
+    }
+
+    /// Of each node, whether all channels of a result with so many have the same value.
+    pub fn uniform(&self, channels: usize) -> Vec<bool> {
+        let mut uniform: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let one = match node {
+                Node::Core => false,
+                Node::Operand(i) => {
+                    matches!(&self.operands[*i as usize], Operand::Tensor(l) if l.c == 1 && channels > 1)
+                }
+                _ => node.arguments().iter().all(|id| uniform[id.0 as usize]),
+            };
+            uniform.push(one);
+        }
+        uniform
     }
 
     fn type_of(&self, node: &Node, core: Option<Elem>, types: &[Elem]) -> Result<Elem, String> {

@@ -2,6 +2,7 @@
 //!
 //! Vectors hold channels; a tile is a few neighbouring pixels of one or two vectors, so that each weight and each input
 //! column is loaded once for several products. Every result is the sum of its taps in row-major order, whatever the tile.
+//! A body with codes has channels apart in the halves of a register: the weights are packed as registers hold them.
 
 use qcc_kernel::{Addr, BinOp, KernelBuilder, Lane, VL, Value, Width};
 
@@ -38,7 +39,7 @@ pub struct DepthwiseF32Spec {
 /// Accumulators of a tile: they leave room for a row of five weights.
 const ACCUMULATORS: usize = 8;
 
-/// Registers of a pixel; channels that lie apart take twice as many.
+/// Registers of a pixel, at most.
 const VECTORS: usize = 2;
 
 /// The kernel of a depthwise float convolution.
@@ -50,8 +51,9 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
     if x.elem != Elem::F32 {
         return Err(format!("a float convolution of {:?}", x.elem));
     }
-    check(&spec.body, Some(Elem::F32), y)?;
+    let codes = check(&spec.body, Some(Elem::F32), y)?.iter().any(|elem| elem.code_range().is_some());
     geometry(spec)?;
+    let shape = Shape::of(y.c, codes, width);
     let taps = spec.kernel[0] * spec.kernel[1];
     if spec.weights.len() != taps * y.c {
         return Err(format!("{} weights for {} channels of {taps} taps", spec.weights.len(), y.c));
@@ -60,7 +62,8 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
     let tasks = u32::try_from(tasks).map_err(|_| format!("{tasks} tasks"))?;
     let mut b = KernelBuilder::with_width(&spec.name, tasks, width);
     let input = b.input("x", x.bytes());
-    let out = Emitter::new(&mut b, &spec.body, Some(Elem::F32), *y, packed(spec))?;
+    let weights = packed(spec, &shape);
+    let out = Emitter::with_halves(&mut b, &spec.body, Some(Elem::F32), *y, weights, shape.far)?;
     if tasks == 0 {
         return out.finish(b);
     }
@@ -74,7 +77,7 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
     }
     let offset = x.offset(-(spec.pads[0] as isize), -(spec.pads[1] as isize)) as i64;
     let from = Addr { buf: input, index: Some(at), offset, high: None };
-    let pixels = ACCUMULATORS / vectors(out.channel_twin(None, y.c));
+    let pixels = ACCUMULATORS / shape.vectors();
     let (full, rest) = (y.w / pixels, y.w % pixels);
     let stride = (spec.strides[1] * x.pixel_stride()) as i64;
     if full > 0 {
@@ -82,13 +85,13 @@ pub fn generate(spec: &DepthwiseF32Spec, width: Width) -> Result<Generated, Stri
             let by = b.mul(column, stride);
             let from = Addr { index: Some(b.index_add(at, by)), ..from };
             let place = out.shift(b, &place, At { x: Some(column), ..At::default() });
-            channels(b, spec, &out, &place, from, pixels);
+            channels(b, spec, (&shape, &out), &place, from, pixels);
         });
     }
     if rest > 0 {
         let done = full * pixels;
         let place = out.right(&place, done as i64);
-        channels(&mut b, spec, &out, &place, from.plus(done as i64 * stride), rest);
+        channels(&mut b, spec, (&shape, &out), &place, from.plus(done as i64 * stride), rest);
     }
     out.finish(b)
 }
@@ -112,9 +115,33 @@ fn geometry(spec: &DepthwiseF32Spec) -> Result<(), String> {
     Ok(())
 }
 
-/// Registers of a pixel in a full tile.
-fn vectors(twin: Twin) -> usize {
-    if matches!(twin, Twin::Channels(_)) { 2 * VECTORS } else { VECTORS }
+/// How registers hold channels.
+struct Shape {
+    width: Width,
+    /// Whether the body has codes.
+    codes: bool,
+    /// Channels from the low half of a register to its high half, where they are apart.
+    far: usize,
+    /// Channels of a full tile.
+    step: usize,
+}
+
+impl Shape {
+    fn of(channels: usize, codes: bool, width: Width) -> Shape {
+        let register = 4 * width.halves();
+        let step = channels.next_multiple_of(register).clamp(register, VECTORS * register);
+        Shape { width, codes, far: step / 2, step }
+    }
+
+    /// Registers of a pixel in a full tile.
+    fn vectors(&self) -> usize {
+        self.step / (4 * self.width.halves())
+    }
+
+    /// What the high halves of registers hold in a tile of so many channels.
+    fn twin(&self, count: usize) -> Twin {
+        Twin::of_channels(self.width, self.codes, self.far, count)
+    }
 }
 
 /// Channels of one tap among the packed weights: padded so that whole vectors can be loaded.
@@ -122,13 +149,16 @@ fn padded(spec: &DepthwiseF32Spec) -> usize {
     spec.output.c.next_multiple_of(2 * GROUP)
 }
 
-/// Weights as `[tap, channel]`.
-fn packed(spec: &DepthwiseF32Spec) -> Vec<u8> {
-    let taps = spec.kernel[0] * spec.kernel[1];
+/// Weights by taps, those of each tile as its registers hold them.
+fn packed(spec: &DepthwiseF32Spec, shape: &Shape) -> Vec<u8> {
+    let (c, taps) = (spec.output.c, spec.kernel[0] * spec.kernel[1]);
     let mut out = Vec::with_capacity(4 * taps * padded(spec));
     for tap in 0..taps {
-        for c in 0..padded(spec) {
-            let w = if c < spec.output.c { spec.weights[c * taps + tap] } else { 0.0 };
+        for lane in 0..padded(spec) {
+            let first = lane / shape.step * shape.step;
+            let twin = shape.twin(shape.step.min(c.saturating_sub(first)));
+            let channel = first + twin.channel(lane - first);
+            let w = if channel < c { spec.weights[channel * taps + tap] } else { 0.0 };
             out.extend(w.to_le_bytes());
         }
     }
@@ -139,14 +169,13 @@ fn packed(spec: &DepthwiseF32Spec) -> Vec<u8> {
 fn channels(
     b: &mut KernelBuilder,
     spec: &DepthwiseF32Spec,
-    out: &Emitter<'_>,
+    (shape, out): (&Shape, &Emitter<'_>),
     place: &Place,
     from: Addr,
     pixels: usize,
 ) {
-    let c = spec.output.c;
-    let twin = out.channel_twin(None, c);
-    let step = vectors(twin) * if twin == Twin::None { 4 } else { 8 };
+    let (c, step) = (spec.output.c, shape.step);
+    let twin = shape.twin(c);
     let looped = if c / step > 1 { c / step * step } else { 0 };
     if looped > 0 {
         b.loop_((looped / step) as u32, step as i64, |b, first| {
@@ -162,7 +191,7 @@ fn channels(
     }
     for first in (looped..c).step_by(step) {
         let count = step.min(c - first);
-        let twin = out.channel_twin(None, count);
+        let twin = shape.twin(count);
         let offset = 4 * first as i64;
         let weights = out.constants().fixed(offset);
         let sums = tile(b, spec, from.plus(offset), weights, pixels, (count, twin));
@@ -189,6 +218,9 @@ fn tile(
     for (v, sums) in sums.iter_mut().enumerate() {
         let lanes = twin.number_step() * v as i64;
         let high = twin.numbers(&spec.input, true);
+        // The weights of a register are together.
+        let together = (twin != Twin::None).then_some(VL as i64);
+        let weights = Addr { high: together, ..weights.plus((VL + together.map_or(0, |_| VL)) as i64 * v as i64) };
         for row in 0..rows {
             let mut loaded: Vec<Option<Value>> = vec![None; columns];
             for column in 0..width {
@@ -206,8 +238,7 @@ fn tile(
                 let x = b.load(Lane::F32, VL, Addr { high, ..from.plus(at + lanes) });
                 for (p, tap) in users {
                     let at = (4 * (row * columns + tap) * padded(spec)) as i64;
-                    let w = *loaded[tap]
-                        .get_or_insert_with(|| b.load(Lane::F32, VL, Addr { high, ..weights.plus(at + lanes) }));
+                    let w = *loaded[tap].get_or_insert_with(|| b.load(Lane::F32, VL, weights.plus(at)));
                     let product = b.binary(BinOp::Mul, x, w);
                     let sum = &mut sums[p];
                     *sum = Some(sum.map_or(product, |sum| b.binary(BinOp::Add, sum, product)));

@@ -24,7 +24,7 @@ use super::body::{Body, Node, Operand};
 use super::layout::{Elem, SLACK, TensorLayout};
 use super::place::Place;
 use super::twin::Twin;
-use super::{Arg, Generated, bounds};
+use super::{Arg, Generated, bounds, quantize};
 
 /// Channels of one full write: half a register of codes in wide kernels, a register in narrow ones.
 pub const GROUP: usize = 16;
@@ -36,6 +36,10 @@ pub struct Emitter<'a> {
     pub(super) types: Vec<Elem>,
     /// The largest magnitude of every node.
     pub(super) magnitudes: Vec<f64>,
+    /// Whether all channels have the same value, of every node.
+    pub(super) uniform: Vec<bool>,
+    /// Of each node, the constant it divides by and a reciprocal that does for the division.
+    pub(super) reciprocals: Vec<Option<(f32, f32)>>,
     /// The layout results are written to.
     pub(super) output: TensorLayout,
     output_buf: Buf,
@@ -126,6 +130,8 @@ impl<'a> Emitter<'a> {
             body,
             types,
             magnitudes,
+            uniform: body.uniform(output.c),
+            reciprocals: quantize::reciprocals(body, b.width()),
             output,
             output_buf,
             constants_buf,
@@ -166,15 +172,10 @@ impl<'a> Emitter<'a> {
         self.output_buf
     }
 
-    /// What the high halves of registers hold in a kernel that walks `count` channels whose core reads `input`: more
-    /// channels, if there are enough, in the order that codes allow.
+    /// What the high halves of registers hold in a kernel that walks `count` channels whose core reads `input`.
     pub fn channel_twin(&self, input: Option<Elem>, count: usize) -> Twin {
         let codes = self.types.iter().chain(&input).any(|t| t.code_range().is_some());
-        match self.width {
-            Width::V256 if !codes => Twin::Numbers,
-            Width::V256 if count > self.far => Twin::Channels(self.far),
-            _ => Twin::None,
-        }
+        Twin::of_channels(self.width, codes, self.far, count)
     }
 
     /// Applies the body to `count` (at most `Twin::group`) channels from `first` channels behind `place` on, and stores
@@ -315,13 +316,9 @@ fn channel(constants: &mut Vec<u8>, mut values: Vec<[u8; 4]>, width: Width, far:
     if width == Width::V128 {
         return Source::Channel { plain, apart: plain };
     }
-    let apart: Vec<[u8; 4]> = (0..values.len())
-        .map(|i| {
-            let (block, at) = (i / (2 * far), i % (2 * far));
-            let (vector, half, lane) = (at / 8, at % 8 / 4, at % 4);
-            values[block * 2 * far + half * far + 4 * vector + lane]
-        })
-        .collect();
+    let block = 2 * far;
+    let apart: Vec<[u8; 4]> =
+        (0..values.len()).map(|i| values[i / block * block + Twin::Channels(far).channel(i % block)]).collect();
     Source::Channel { plain, apart: append(constants, apart.as_flattened()) }
 }
 

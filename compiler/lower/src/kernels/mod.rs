@@ -31,6 +31,7 @@ pub mod product_codes;
 pub mod product_f32;
 mod quads;
 mod quantize;
+mod quotient;
 pub mod reduce;
 mod row;
 pub mod softmax;

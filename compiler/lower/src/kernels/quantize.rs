@@ -3,11 +3,32 @@
 use qcc_kernel::{BinOp, Lane, UnOp, Value, Width};
 
 use super::apply::Tile;
-use super::body::{Node, NodeId};
-use super::bounds;
+use super::body::{Body, Node, NodeId};
+use super::{bounds, quotient};
 
 /// Floats near this one are the integers.
 const MAGIC: f32 = 12_582_912.0;
+
+/// Of each node that divides by a constant and rounds, the constant and its reciprocal, if they do for the division; fused
+/// products are fast where registers are wide.
+pub(super) fn reciprocals(body: &Body, width: Width) -> Vec<Option<(f32, f32)>> {
+    let of = |node: &Node| match node {
+        Node::Quantize { scale, zero_point, to, .. } if width == Width::V256 => {
+            let Node::F32(scale) = body.nodes[scale.0 as usize] else { return None };
+            let (lo, hi) = to.code_range()?;
+            let codes = lo.checked_sub(*zero_point)?..=hi.checked_sub(*zero_point)?;
+            let reciprocal = if is_power(scale) { None } else { quotient::reciprocal(scale, codes) };
+            reciprocal.map(|reciprocal| (scale, reciprocal))
+        }
+        _ => None,
+    };
+    body.nodes.iter().map(of).collect()
+}
+
+/// Whether a number is a power of two with one as its reciprocal.
+fn is_power(s: f32) -> bool {
+    s.to_bits() & 0x007f_ffff == 0 && s.is_normal() && (1.0 / s).is_normal()
+}
 
 /// Who limits the result of a rounding to the code type.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,10 +45,12 @@ impl Tile<'_, '_, '_> {
         let emitter = self.emitter;
         let (root, lo, hi) = emitter.clipped(id);
         let magnitude = |id: &NodeId| emitter.magnitudes[id.0 as usize];
-        let (real, most, zero_point, to) = match &emitter.body.nodes[root.0 as usize] {
+        let reciprocal = emitter.reciprocals[root.0 as usize];
+        let (mut real, most, zero_point, to) = match &emitter.body.nodes[root.0 as usize] {
             Node::Quantize { x, scale, zero_point, to } => {
                 let most = bounds::product(magnitude(x), bounds::reciprocal(emitter.body, *scale));
-                (self.quotient(*x, *scale, v), most, *zero_point, *to)
+                let real = if reciprocal.is_some() { self.number(*x, v) } else { self.quotient(*x, *scale, v) };
+                (real, most, *zero_point, *to)
             }
             Node::Requantize { acc, multiplier, zero_point, to } => {
                 let most = bounds::product(magnitude(acc), magnitude(multiplier));
@@ -51,15 +74,23 @@ impl Tile<'_, '_, '_> {
         if !small && (below || above || most > bounds::CONVERTS) {
             (below, above) = (true, true);
         }
-        let mut real = real;
+        // A dividend is limited before it is divided.
+        let scale = reciprocal.map_or(1.0, |(scale, _)| scale);
         if below {
             // A NaN becomes the lowest code here, and only here: what is bounded is no NaN.
-            let lo = self.splat(Lane::F32, ((lo - zero_point) as f32).to_bits());
+            let lo = self.splat(Lane::F32, ((lo - zero_point) as f32 * scale).to_bits());
             real = self.b.binary(BinOp::Max, real, lo);
         }
         if above {
-            let hi = self.splat(Lane::F32, ((hi - zero_point) as f32).to_bits());
+            let hi = self.splat(Lane::F32, ((hi - zero_point) as f32 * scale).to_bits());
             real = self.b.binary(BinOp::Min, real, hi);
+        }
+        if let Some((scale, reciprocal)) = reciprocal {
+            let scale = self.splat(Lane::F32, (-scale).to_bits());
+            let reciprocal = self.splat(Lane::F32, reciprocal.to_bits());
+            let quotient = self.b.binary(BinOp::Mul, real, reciprocal);
+            let rest = self.b.mul_add(real, quotient, scale);
+            real = self.b.mul_add(quotient, rest, reciprocal);
         }
         // One instruction rounds and converts where registers are wide; elsewhere it takes two.
         let converts = zero_point == 0 && self.b.width() == Width::V256;
@@ -86,8 +117,7 @@ impl Tile<'_, '_, '_> {
             if s == 1.0 {
                 return x;
             }
-            let power = s.to_bits() & 0x007f_ffff == 0 && s.is_normal() && (1.0 / s).is_normal();
-            if power {
+            if is_power(s) {
                 let by = self.splat(Lane::F32, (1.0 / s).to_bits());
                 return self.b.binary(BinOp::Mul, x, by);
             }

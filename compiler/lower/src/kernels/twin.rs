@@ -2,6 +2,7 @@
 
 use super::emit::GROUP;
 use super::layout::TensorLayout;
+use qcc_kernel::Width;
 
 /// What the high half of each register holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,24 @@ pub enum Twin {
 }
 
 impl Twin {
+    /// In a kernel that walks `count` channels: more channels, if there are enough, in the order that codes allow. Those of
+    /// the halves are `far` apart then.
+    pub fn of_channels(width: Width, codes: bool, far: usize, count: usize) -> Twin {
+        match width {
+            Width::V256 if !codes => Twin::Numbers,
+            Width::V256 if count > far => Twin::Channels(far),
+            _ => Twin::None,
+        }
+    }
+
+    /// The channel of a lane of the registers of four-byte numbers of a write, counted through from the first register on.
+    pub fn channel(self, lane: usize) -> usize {
+        match self {
+            Twin::Channels(far) => lane / 8 * 4 + lane % 8 / 4 * far + lane % 4,
+            _ => lane,
+        }
+    }
+
     /// The channels of a write of `count` channels that registers hold in their low halves, at most.
     pub fn low(self, count: usize) -> usize {
         match self {
