@@ -5,10 +5,11 @@ use crate::language::{Node, OpId};
 use crate::range::{self, Range};
 use crate::tables::{Call, Tables};
 use egg::{Analysis, DidMerge, Id, Justification};
+use indexmap::IndexMap;
 use qcc_ir::text::content_hash;
 use qcc_ops::{Attrs, InferInput};
 use qcc_tensor::{Tensor, TensorType};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::cell::RefCell;
 
 /// The e-graph of this crate.
@@ -124,8 +125,8 @@ pub(crate) struct Facts {
     pub(crate) contradiction: Option<String>,
     /// A class for each small constant, by the hash of its value.
     pub(crate) by_value: FxHashMap<u64, Id>,
-    /// Values computed so far, by class.
-    pub(crate) values: RefCell<FxHashMap<Id, Tensor>>,
+    /// Values computed so far, by class, in the order in which they were.
+    pub(crate) values: RefCell<IndexMap<Id, Tensor, FxBuildHasher>>,
     /// What happened, if it is kept.
     pub(crate) history: Option<RefCell<History>>,
 }

@@ -6,11 +6,22 @@ use egg::{Id, Language};
 use qcc_tensor::Tensor;
 
 /// The value of a constant class. It is computed once, from the term of least height, so that the content of a constant
-/// of the model wins over what rules say it equals.
+/// of the model wins over what rules say it equals. Of what it is computed from nothing is kept, such as weights in double
+/// precision.
 ///
 /// # Errors
 /// Why it has no value: it is not constant, or an operator cannot be evaluated.
 pub(crate) fn value(egraph: &EGraph, id: Id) -> Result<Tensor, String> {
+    let before = egraph.analysis.values.borrow().len();
+    let value = remembered(egraph, id)?;
+    let mut values = egraph.analysis.values.borrow_mut();
+    values.truncate(before);
+    values.insert(egraph.find(id), value.clone());
+    Ok(value)
+}
+
+/// As [`value`], with what it is computed from.
+fn remembered(egraph: &EGraph, id: Id) -> Result<Tensor, String> {
     let id = egraph.find(id);
     if let Some(value) = &egraph[id].data.value {
         return Ok(value.clone());
@@ -63,7 +74,7 @@ fn outputs(egraph: &EGraph, node: &Node) -> Result<Vec<Tensor>, String> {
     let mut args: Vec<Option<Tensor>> = Vec::new();
     for &child in node.inputs() {
         let absent = egraph[child].data.kind == Kind::Absent;
-        args.push(if absent { None } else { Some(value(egraph, child)?) });
+        args.push(if absent { None } else { Some(remembered(egraph, child)?) });
     }
     let attrs_class = node.children()[node.children().len() - 1];
     let Kind::Attrs(attrs) = egraph[attrs_class].data.kind else { return Err("a call without attributes".into()) };

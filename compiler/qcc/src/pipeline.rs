@@ -135,13 +135,16 @@ pub fn compile(
     })?;
     let costs = costs(target, rules)?;
     let chosen = clock.step("choose", || qcc_egraph::extract(&saturated, &costs).map_err(Failure::from))?;
+    // The constants of all forms that were not chosen need not be there any more.
+    let report = saturated.report().clone();
+    drop(saturated);
     qcc_ir::verify(&chosen.graph).map_err(Failure::Bug)?;
     let mut program = clock.step("lower", || lower(&chosen.graph, target, &costs))?;
     if let Some(Tail { block, outputs, reason }) = tail {
         Arc::make_mut(&mut program).tail = Some(program::Tail { block, outputs, reason });
         program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
     }
-    Ok(Compiled { report: saturated.report().clone(), typed, chosen, program, times: clock.times })
+    Ok(Compiled { report, typed, chosen, program, times: clock.times })
 }
 
 /// What kernels cost on a CPU, and what rule files say about it.
