@@ -7,6 +7,7 @@
 use super::problem::{ClassId, Form, Problem};
 use super::seed::falls;
 use super::select::Selection;
+use std::rc::Rc;
 
 /// Visits of all classes: the choices of one give the order of the next.
 const SWEEPS: usize = 2;
@@ -14,11 +15,17 @@ const SWEEPS: usize = 2;
 /// Improves on a selection without cycles: every class takes what is cheapest with all that it needs, each once.
 pub(super) fn shared(problem: &Problem, selection: &Selection) -> Selection {
     let count = problem.classes.len();
+    let kernels: Vec<ClassId> = (0..count).filter(|&id| is_kernel(problem, id)).collect();
+    let mut slots = vec![None; count];
+    kernels.iter().enumerate().for_each(|(slot, &id)| slots[id] = Some(slot));
     let mut selection = selection.clone();
     for _ in 0..SWEEPS {
         let none = || vec![None; count];
         let mut state = Shared {
             problem,
+            kernels: &kernels,
+            slots: &slots,
+            empty: Rc::from(vec![0; kernels.len().div_ceil(64)]),
             stored: vec![None; count],
             inlined: vec![None; count],
             core: vec![None; count],
@@ -28,6 +35,11 @@ pub(super) fn shared(problem: &Problem, selection: &Selection) -> Selection {
         selection = state.selection;
     }
     selection
+}
+
+/// Whether a kernel can store a class; what only leaves store costs nothing.
+fn is_kernel(problem: &Problem, id: ClassId) -> bool {
+    problem.classes[id].stored.iter().any(|stored| !matches!(stored.form, Form::Leaf))
 }
 
 /// All classes, operands first; where classes are operands of each other, as a selection has them.
@@ -77,12 +89,17 @@ struct Need {
     inside: f64,
     /// The same with the kernels of all classes (ns).
     total: f64,
-    /// Bits of the classes that have to be stored, without the class itself.
-    classes: Vec<u64>,
+    /// Bits of the classes that have to be stored, by slot, without the class itself. Most uses need what one operand needs.
+    classes: Rc<[u64]>,
 }
 
 struct Shared<'a> {
     problem: &'a Problem,
+    /// Classes that kernels store, by slot.
+    kernels: &'a [ClassId],
+    /// Slots of classes.
+    slots: &'a [Option<usize>],
+    empty: Rc<[u64]>,
     stored: Vec<Option<Need>>,
     inlined: Vec<Option<Need>>,
     core: Vec<Option<Need>>,
@@ -131,28 +148,44 @@ impl Shared<'_> {
 
     /// What a use takes that costs `inside`, reads classes and has others within; `None` if one of them was not visited.
     fn need(&self, inside: f64, read: &[ClassId], within: &[&Option<Need>]) -> Option<Need> {
-        let mut need = Need { inside, total: 0.0, classes: vec![0; self.problem.classes.len().div_ceil(64)] };
-        let mut add = |more: &[u64]| need.classes.iter_mut().zip(more).for_each(|(a, b)| *a |= b);
+        let mut inside = inside;
+        let mut classes = Rc::clone(&self.empty);
         for &class in read {
-            add(&self.stored[class].as_ref()?.classes);
+            join(&mut classes, &self.stored[class].as_ref()?.classes);
         }
         for other in within {
             let other = other.as_ref()?;
-            need.inside += other.inside;
-            add(&other.classes);
+            inside += other.inside;
+            join(&mut classes, &other.classes);
         }
-        read.iter().for_each(|&class| need.classes[class / 64] |= 1 << (class % 64));
-        need.total = need.inside;
-        for (word, &bits) in need.classes.iter().enumerate() {
+        for slot in read.iter().filter_map(|&class| self.slots[class]) {
+            if classes[slot / 64] >> (slot % 64) & 1 == 0 {
+                Rc::make_mut(&mut classes)[slot / 64] |= 1 << (slot % 64);
+            }
+        }
+        let mut total = inside;
+        for (word, &bits) in classes.iter().enumerate() {
             let mut left = bits;
             while left != 0 {
-                let stored = &self.stored[64 * word + left.trailing_zeros() as usize];
-                need.total += stored.as_ref().map_or(0.0, |stored| stored.inside);
+                let class = self.kernels[64 * word + left.trailing_zeros() as usize];
+                total += self.stored[class].as_ref().map_or(0.0, |stored| stored.inside);
                 left &= left - 1;
             }
         }
-        Some(need)
+        Some(Need { inside, total, classes })
     }
+}
+
+/// Adds classes to others; a set that holds the other one is taken as it is.
+fn join(all: &mut Rc<[u64]>, more: &Rc<[u64]>) {
+    if Rc::ptr_eq(all, more) || all.iter().zip(more.iter()).all(|(a, b)| a | b == *a) {
+        return;
+    }
+    if all.iter().zip(more.iter()).all(|(a, b)| a | b == *b) {
+        *all = Rc::clone(more);
+        return;
+    }
+    Rc::make_mut(all).iter_mut().zip(more.iter()).for_each(|(a, b)| *a |= b);
 }
 
 /// Takes a form if it is cheaper.
