@@ -71,8 +71,9 @@ impl TryFrom<BTreeMap<String, f64>> for Machine {
     }
 }
 
-/// What a unit takes (ns) with registers of 128 and of 256 bits, fitted to the steps of eight networks on a core of a current
-/// x86 server at 2.5 GHz.
+/// What a unit takes (ns) with registers of 128 and of 256 bits. The latter follow a fit to the steps of nine networks, with
+/// floats, weights of 8 and of 7 bits, on a core of a current x86 server; where the former were not measured again, they
+/// changed in proportion.
 fn rates(unit: Unit) -> [f64; 2] {
     match unit {
         Unit::Launch => [80.0, 80.0],

@@ -5,15 +5,16 @@ mod files;
 use qcc_egraph::{CostModel, Options, extract, saturate};
 use std::fmt::Write;
 
-/// A network in which every block adds to what it reads, with a gate over its channels.
-fn residual(blocks: usize) -> String {
-    let mut text = String::from("graph \"residual\" {\n  %x0 = input : f32[1,16,1,24]\n");
+/// A network whose blocks gate their channels and add what they read.
+fn gated(blocks: usize) -> String {
+    let mut text = String::from("graph \"gated\" {\n  %x0 = input : f32[1,16,4,24]\n");
     for i in 0..blocks {
         let next = i + 1;
         writeln!(
             text,
-            "  %w{i} = rand f32[16,16,1,1] seed={i}\n  %c{i} = Conv(%x{i}, %w{i})\n  %s{i} = Sigmoid(%c{i})\n  \
-             %m{i} = Mul(%c{i}, %s{i})\n  %x{next} = Add(%m{i}, %x{i})"
+            "  %w{i} = rand f32[16,16,3,3] seed={i}\n  %c{i} = Conv(%x{i}, %w{i}) {{pads: [1,1,1,1]}}\n  \
+             %p{i} = GlobalAveragePool(%c{i})\n  %v{i} = rand f32[16,16,1,1] seed={i}\n  %q{i} = Conv(%p{i}, %v{i})\n  \
+             %s{i} = Sigmoid(%q{i})\n  %m{i} = Mul(%c{i}, %s{i})\n  %x{next} = Add(%m{i}, %x{i})"
         )
         .expect("it can be written");
     }
@@ -21,17 +22,12 @@ fn residual(blocks: usize) -> String {
     text
 }
 
+/// Climbing from costs of trees alone ends 2.8 % above the bound.
 #[test]
-fn every_block_of_a_chain_of_residual_sums_costs_the_same() {
-    let rules = files::standard();
-    let cost = |blocks| {
-        let graph = qcc_ir::infer(&qcc_ir::parse(&residual(blocks)).expect("it parses")).expect("it types");
-        let saturated = saturate(&graph, &rules, &Options::default()).expect("it saturates");
-        extract(&saturated, &CostModel::default()).expect("a graph is chosen").cost_ns
-    };
-    let (one, two) = (cost(1), cost(2));
-    for blocks in [8, 64] {
-        let (want, got) = (one + (two - one) * (blocks - 1) as f64, cost(blocks));
-        assert!(got <= 1.01 * want, "{blocks} blocks: {got} ns, not {want}");
-    }
+fn a_chain_of_gated_residual_blocks_is_near_its_bound() {
+    let graph = qcc_ir::infer(&qcc_ir::parse(&gated(12)).expect("it parses")).expect("it types");
+    let saturated = saturate(&graph, &files::standard(), &Options::default()).expect("it saturates");
+    let chosen = extract(&saturated, &CostModel::default()).expect("a graph is chosen");
+    let (cost, bound) = (chosen.cost_ns, chosen.lower_bound_ns);
+    assert!(cost <= 1.02 * bound, "{cost} ns, at least {bound} ns");
 }

@@ -28,6 +28,11 @@ impl Planned<'_> {
         canonical_domain(self.proto.domain())
     }
 
+    /// Number of outputs, without trailing absent ones.
+    pub(crate) fn outputs(&self) -> usize {
+        self.proto.output.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
+    }
+
     /// The node in messages.
     pub(crate) fn what(&self) -> String {
         format!("node `{}` ({})", self.name, self.proto.op_type())

@@ -229,13 +229,16 @@ fn try_import_node(
         import.unsupported_op(node.domain(), op, &node.name);
         return Err(None);
     }
+    if node.outputs() == 0 {
+        // It computes nothing.
+        return Ok(Imported::Values(Vec::new()));
+    }
     let version = if contributed.is_some() { Some(NEWEST_OPSET) } else { version };
     let version = version.ok_or_else(|| {
         let message = format!("{what}: the model does not say which version of the standard operator set it uses");
         Some(Diagnostic::error("opset", message).help("`opset_import` must have an entry for the domain \"\""))
     })?;
     let attributes = attribute::read(&proto.attribute, &what, &mut import.external)?;
-    let outputs = proto.output.iter().rposition(|n| !n.is_empty()).map_or(0, |i| i + 1);
     let mut call = Call {
         name: node.name.clone(),
         op: op.to_string(),
@@ -243,7 +246,7 @@ fn try_import_node(
         attrs: attributes.plain,
         tensors: attributes.tensors,
         inputs: inputs.ok_or(None)?,
-        outputs,
+        outputs: node.outputs(),
     };
     let failed = |e: OpError| Some(node_error(&what, e));
     if op == "Constant" {
@@ -280,7 +283,7 @@ fn try_custom(
         attrs: attributes.plain,
         tensors: attributes.tensors,
         inputs,
-        outputs: node.proto.output.iter().rposition(|n| !n.is_empty()).map_or(0, |i| i + 1),
+        outputs: node.outputs(),
     };
     custom::import_custom(import, node.domain(), &what, &call, scope).transpose().map_err(Some)
 }

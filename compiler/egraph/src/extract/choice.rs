@@ -29,7 +29,7 @@ pub(crate) fn choose_from(saturated: &Saturated, problem: Problem) -> Result<Cho
         select::evaluate(&problem, &input).ok_or_else(|| super::bug("the input graph cannot be chosen".into()))?;
     let seed_cost = seed.cost;
     let mut start = select::evaluate(&problem, &selection);
-    let other = shared::shared(&problem, &selection);
+    let other = shared::start(&problem, &selection);
     if let Some(found) = select::evaluate(&problem, &other)
         && start.as_ref().is_none_or(|start| found.cost < start.cost)
     {

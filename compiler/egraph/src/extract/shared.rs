@@ -13,7 +13,7 @@ use std::rc::Rc;
 const SWEEPS: usize = 2;
 
 /// Improves on a selection without cycles: every class takes what is cheapest with all that it needs, each once.
-pub(super) fn shared(problem: &Problem, selection: &Selection) -> Selection {
+pub(super) fn start(problem: &Problem, selection: &Selection) -> Selection {
     let count = problem.classes.len();
     let kernels: Vec<ClassId> = (0..count).filter(|&id| is_kernel(problem, id)).collect();
     let mut slots = vec![None; count];

@@ -20,7 +20,10 @@ const SCALES: RangeInclusive<f32> = 1e-25..=1e25;
 /// `x / scale` gives, for every finite `x`; `None` if it does not, or if `codes` are too many to say.
 pub fn reciprocal(scale: f32, codes: RangeInclusive<i32>) -> Option<f32> {
     let (lowest, highest) = (*codes.start(), *codes.end());
-    if !SCALES.contains(&scale) || highest.checked_sub(lowest)? >= CODES || lowest.abs().max(highest.abs()) > 1 << 16 {
+    if !SCALES.contains(&scale)
+        || highest.checked_sub(lowest)? >= CODES
+        || lowest.unsigned_abs().max(highest.unsigned_abs()) > 1 << 16
+    {
         return None;
     }
     let reciprocal = 1.0 / scale;

@@ -18,6 +18,5 @@ pub(super) fn quotient(call: Call, scope: &mut Scope<'_>) -> Result<Vec<ValueId>
             scope.extra(&call, "CastLike", Attrs::new(), &[count, first])?
         }
     };
-    // A node without outputs computes nothing.
-    total.into_iter().map(|total| scope.extra(&call, "Div", Attrs::new(), &[total, divisor])).collect()
+    Ok(vec![scope.extra(&call, "Div", Attrs::new(), &[total[0], divisor])?])
 }

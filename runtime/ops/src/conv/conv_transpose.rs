@@ -47,7 +47,7 @@ fn fits(x: &[usize], w: &[usize], group: usize) -> Result<(), OpError> {
     Err(OpError::invalid(format!("weights {w:?} do not fit an input {x:?} in {group} groups")))
 }
 
-fn too_large() -> OpError {
+fn nothing_left() -> OpError {
     OpError::invalid("the pads remove more than there is")
 }
 
@@ -93,7 +93,7 @@ fn infer(a: &mut InferArgs<'_>) -> Result<Vec<TensorType>, OpError> {
     let mut shape: qcc_tensor::Shape = [x.shape[0], w.shape[1] * group].into_iter().collect();
     for i in 0..axes {
         let size = full(i, extra[i]).checked_sub(pads[i] + pads[axes + i]);
-        shape.push(size.ok_or_else(too_large)?);
+        shape.push(size.ok_or_else(nothing_left)?);
     }
     Ok(vec![TensorType { dtype: x.dtype, shape }])
 }
@@ -120,7 +120,7 @@ fn eval_as<T: Element>(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let size = |i: usize| {
         (full(spatial[i], strides[i], kernel[i], dilations[i]) + extra[i]).checked_sub(pads[i] + pads[axes + i])
     };
-    let out: Vec<usize> = (0..axes).map(size).collect::<Option<_>>().ok_or_else(too_large)?;
+    let out: Vec<usize> = (0..axes).map(size).collect::<Option<_>>().ok_or_else(nothing_left)?;
     let (batch, depth, per_group) = (x.shape()[0], x.shape()[1], w.shape()[1]);
     let (pixels, taps, out_pixels): (usize, usize, usize) =
         (spatial.iter().product(), kernel.iter().product(), out.iter().product());
