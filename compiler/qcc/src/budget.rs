@@ -7,7 +7,7 @@ use crate::batch;
 use crate::failure::Failure;
 use crate::precision::Chooser;
 use crate::quantize::{Options, Step};
-use qcc_quantize::{Calibration, Expected, Judge, Loss, Precision, Runtime, Sensitivity};
+use qcc_quantize::{Calibration, Expected, Judge, Loss, Noise, Precision, Runtime, Sensitivity};
 
 /// Signal over noise (dB) at the outputs below which layers stay floats.
 pub const DEFAULT_SQNR_DB: f64 = 20.0;
@@ -16,9 +16,13 @@ pub const DEFAULT_SQNR_DB: f64 = 20.0;
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// Noise over signal at the outputs.
-    pub noise: f64,
+    pub outputs: f64,
+    /// The same with logits in place of probabilities.
+    pub logits: f64,
     /// Share of decisions that must agree.
     pub agreement: f64,
+    /// Share of right decisions that may be lost.
+    pub drop: f64,
     /// Whether anything is to be held.
     pub asked: bool,
 }
@@ -28,20 +32,32 @@ impl Budget {
     /// brought there.
     pub fn of(options: &Options, now: Loss) -> Budget {
         let noise = |db: f64| 10f64.powf(-db / 10.0);
-        let agreement = options.min_agreement.unwrap_or(0.0);
-        let asked = options.does(Step::Precisions) || options.min_sqnr_db.is_some() || agreement > 0.0;
+        let mut agreement = options.min_agreement.unwrap_or(0.0);
+        let mut drop = options.max_drop.unwrap_or(f64::INFINITY);
+        if options.labels.is_none() {
+            // An accuracy drops by no more than the decisions that change.
+            agreement = agreement.max(1.0 - drop);
+            drop = f64::INFINITY;
+        }
+        let limited = options.min_sqnr_db.is_some() || options.min_agreement.is_some() || options.max_drop.is_some();
+        let asked = options.does(Step::Precisions) || limited;
         let default = noise(DEFAULT_SQNR_DB);
-        let noise = match options.min_sqnr_db {
-            Some(db) => noise(db),
-            None if now.likely_noise() < default => (GIVEN_UP * now.likely_noise()).min(default),
-            None => default,
+        let kept = |now: Noise| if now.likely() < default { (GIVEN_UP * now.likely()).min(default) } else { default };
+        let (outputs, logits) = match options.min_sqnr_db {
+            Some(db) => (noise(db), f64::INFINITY),
+            None => (kept(now.outputs), kept(now.logits)),
         };
-        Budget { noise, agreement, asked }
+        Budget { outputs, logits, agreement, drop, asked }
     }
 
     /// Whether a loss is within it.
     pub fn holds(&self, loss: Loss) -> bool {
-        loss.likely_noise() <= self.noise && loss.agreement >= self.agreement
+        self.excess(loss, Noise::likely) <= 1.0 && loss.agreement >= self.agreement && loss.drop <= self.drop
+    }
+
+    /// Noise over what is allowed, where that is most.
+    fn excess(&self, loss: Loss, noise: impl Fn(&Noise) -> f64) -> f64 {
+        (noise(&loss.outputs) / self.outputs).max(noise(&loss.logits) / self.logits)
     }
 }
 
@@ -54,7 +70,7 @@ const CORRECTABLE: f64 = 1.5;
 /// Attempts to meet a budget: a prediction is wrong by a factor that settles soon.
 const ATTEMPTS: usize = 12;
 
-/// Between which factors (measured noise over predicted noise) the prediction has to be corrected to just meet the budget.
+/// Between which factors (measured noise over predicted noise, of the budget's) the prediction has to be corrected to just meet the budget.
 #[derive(Debug, Default)]
 struct Bracket {
     /// The largest by which what was chosen did not hold.
@@ -109,8 +125,6 @@ pub struct Outcome {
     pub precisions: Vec<Precision>,
     /// The measured loss.
     pub loss: Loss,
-    /// Measured noise over the predicted one.
-    pub scale: f64,
 }
 
 /// A point of the curve of time over error.
@@ -168,9 +182,11 @@ impl Search<'_> {
         }
         let mut bracket = Bracket::default();
         let mut refused = Vec::new();
-        let mut scale = (now.likely_noise() / self.predicted(start).max(f64::MIN_POSITIVE)).max(f64::MIN_POSITIVE);
+        let wrong =
+            |loss: Loss, predicted: f64| self.budget.excess(loss, Noise::likely) / predicted.max(f64::MIN_POSITIVE);
+        let mut scale = wrong(now, self.predicted(start)).max(f64::MIN_POSITIVE);
         for _ in 0..ATTEMPTS {
-            let chosen = self.chooser.within(self.budget.noise / scale)?;
+            let chosen = self.chooser.within(1.0 / scale)?;
             let measured = if best.as_ref().is_some_and(|best| best.cost <= chosen.cost_ns) {
                 // Less noise only costs more.
                 bracket.enough = Some(scale);
@@ -189,29 +205,30 @@ impl Search<'_> {
                     refused.push(chosen.precisions);
                     bracket.too_little = Some(scale);
                 }
-                loss.likely_noise() / chosen.noise.max(f64::MIN_POSITIVE)
+                wrong(loss, chosen.noise)
             };
             match bracket.next(measured) {
                 Some(next) => scale = next,
                 None => break,
             }
         }
-        let scale = bracket.enough.unwrap_or(scale);
         if let Some(Candidate { precisions, biases, loss, .. }) = best {
             calibration.biases = biases;
-            return Ok(Outcome { precisions, loss, scale });
+            return Ok(Outcome { precisions, loss });
         }
         calibration.biases = before;
         let precisions: Vec<Precision> = self.allowed.iter().map(|allowed| allowed[0]).collect();
         let loss = self.loss(calibration, &precisions)?;
-        Ok(Outcome { precisions, loss, scale })
+        Ok(Outcome { precisions, loss })
     }
 
-    /// The fastest that is expected within each of some budgets (dB), by a prediction that was found wrong by `scale`.
+    /// The fastest that is expected within each of some budgets (dB), by a prediction that is as wrong as it was for `found`.
     ///
     /// # Errors
     /// A graph that cannot be chosen.
-    pub fn curve(&self, scale: f64) -> Result<Vec<Point>, Failure> {
+    pub fn curve(&self, found: &Outcome) -> Result<Vec<Point>, Failure> {
+        let predicted = self.predicted(&found.precisions);
+        let scale = if predicted > 0.0 { found.loss.outputs.likely() / predicted } else { 1.0 };
         let point = |db: f64| {
             let chosen = self.chooser.within(10f64.powf(-db / 10.0) / scale)?;
             let integer = chosen.precisions.iter().filter(|p| p.is_integer()).count();
@@ -220,12 +237,14 @@ impl Search<'_> {
         CURVE.map(point).into_iter().collect()
     }
 
-    /// The next more accurate choice of every layer that has one, the others as they are; `loss` is what was measured of all.
+    /// The next more accurate choice of every layer that has one, the others as they were found.
     ///
     /// # Errors
     /// A graph that cannot be chosen.
-    pub fn next(&self, precisions: &[Precision], loss: Loss, scale: f64) -> Result<Vec<Option<Next>>, Failure> {
+    pub fn next(&self, found: &Outcome) -> Result<Vec<Option<Next>>, Failure> {
+        let Outcome { precisions, loss } = found;
         let now = self.chooser.cost(precisions)?;
+        let predicted = self.predicted(precisions).max(f64::MIN_POSITIVE);
         let of = |layer: usize| -> Result<Option<Next>, Failure> {
             let of = |p: Precision| self.sensitivities[layer].noise(p);
             let mut sorted = self.allowed[layer].clone();
@@ -234,12 +253,11 @@ impl Search<'_> {
             let Some(precision) = at.and_then(|at| at.checked_sub(1)).map(|at| sorted[at]) else {
                 return Ok(None);
             };
-            let mut then = precisions.to_vec();
+            let mut then = precisions.clone();
             then[layer] = precision;
-            let noise = loss.noise - scale * (of(precisions[layer]) - of(precision));
+            let less = (of(precisions[layer]) - of(precision)) / predicted;
             let cost_ns = (self.chooser.cost(&then)? - now).max(0.0);
-            // Noise that was predicted for one layer may be more than what was measured of all.
-            let sqnr_db = -10.0 * noise.max(loss.noise / 100.0).log10();
+            let sqnr_db = loss.sqnr_db() - 10.0 * (1.0 - less).max(0.01).log10();
             Ok(Some(Next { precision, cost_ns, sqnr_db }))
         };
         (0..precisions.len()).map(of).collect()
@@ -261,7 +279,7 @@ impl Search<'_> {
     /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
         let loss = self.loss(calibration, precisions)?;
-        if self.correct && !self.budget.holds(loss) && loss.noise <= CORRECTABLE * self.budget.noise {
+        if self.correct && !self.budget.holds(loss) && self.budget.excess(loss, |noise| noise.mean) <= CORRECTABLE {
             let judge = self.judge(precisions, self.expected);
             let mut before = judge.loss(calibration)?;
             qcc_quantize::correct_biases(calibration, &judge, self.others, &mut before)?;

@@ -10,8 +10,8 @@ use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
 use qcc_quantize::{
-    Calibration, Choice, Expected, Grids, Judge, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Runtime,
-    Samples, Sensitivity, Sessions,
+    Calibration, Choice, Expected, Grids, Judge, Layer, LayerError, Loss, Plan, Precision, QuantizeError, Rounding,
+    Runtime, Samples, Sensitivity, Sessions,
 };
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
@@ -33,6 +33,8 @@ pub struct Options {
     pub weight_only: Products,
     /// Bits of weights that alone are quantized, 4 or 8; `None` chooses for every layer, and is 8 without samples.
     pub weight_only_bits: Option<u8>,
+    /// How weights are rounded so that their errors cancel each other.
+    pub rounding: Rounding,
     /// Steps that are left out.
     pub skip: Vec<Step>,
     /// Bits of the codes of weights, 7 or 8; `None` chooses for every layer.
@@ -43,6 +45,10 @@ pub struct Options {
     pub curve: bool,
     /// The least share of samples whose decisions are those of the float model.
     pub min_agreement: Option<f64>,
+    /// The most that the share of right decisions may drop by; without `labels`, the most decisions that may change.
+    pub max_drop: Option<f64>,
+    /// The right decision of every row of the first output, sample after sample.
+    pub labels: Option<Vec<i64>>,
     /// The least signal over noise (dB) at the outputs; layers stay floats until it is reached. `None` is
     /// [`DEFAULT_SQNR_DB`](crate::budget::DEFAULT_SQNR_DB), unless [`Step::Precisions`] is left out.
     pub min_sqnr_db: Option<f64>,
@@ -130,6 +136,9 @@ pub struct Watch<'a> {
 /// Samples whose outputs are compared with the float model's.
 const HELD_OUT: usize = 32;
 
+/// Samples on which a model is checked if it is known what is right: a point of accuracy is five of them.
+const LABELLED: usize = 512;
+
 /// Quantizes a float model.
 ///
 /// # Errors
@@ -152,6 +161,9 @@ pub fn quantize<A: Into<batch::Array>>(
     let bindings = model.bindings(bindings.clone(), &samples.inputs(0)?);
     let typed = pipeline::typed(graph, &bindings)?;
     check_types(&typed, &samples)?;
+    if let Some(labels) = &options.labels {
+        check_labels(&typed, labels.len(), samples.count())?;
+    }
     let float = pipeline::canonical(&typed, rules)?;
     let compile = compiler(rules);
     let runtime = Runtime { compile: &compile, progress: watch.sample };
@@ -160,11 +172,15 @@ pub fn quantize<A: Into<batch::Array>>(
     let mut calibration = Calibration::new(&float, &samples, &runtime, options.grids)?;
     let allowed = allowed(&calibration, options)?;
     let mut precisions: Vec<Precision> = allowed.iter().map(|a| widest(a)).collect();
-    let Split { held_out, checked, others } = split(samples.count());
+    let Split { held_out, checked, others } =
+        split(samples.count(), if options.labels.is_some() { LABELLED } else { HELD_OUT });
     (watch.stage)("comparing", 2 * held_out.len() + checked.len());
-    let sessions = (compile)(float.graph())?;
-    let expected = Expected::new(&sessions, &samples, &held_out, watch.sample)?;
-    let check = Expected::new(&sessions, &samples, &checked, watch.sample)?;
+    let sessions = (compile)(&calibration.float_with_logits())?;
+    let expected = Expected::new(&calibration, &sessions, &samples, &held_out, watch.sample)?;
+    let mut check = Expected::new(&calibration, &sessions, &samples, &checked, watch.sample)?;
+    if let Some(labels) = &options.labels {
+        check = check.with_labels(labels, labels.len() / samples.count());
+    }
     let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
     let mut loss = judge.loss(&calibration)?;
     let mut steps = vec![("ranges and scales", loss)];
@@ -177,7 +193,7 @@ pub fn quantize<A: Into<batch::Array>>(
     }
     if options.does(Step::Round) {
         (watch.stage)("rounding weights", others.len());
-        calibration.round(&judge, &others, &mut loss)?;
+        calibration.round(&judge, &others, options.rounding, &mut loss)?;
         steps.push(("rounded weights", loss));
     }
     if options.does(Step::Correct) {
@@ -209,9 +225,9 @@ pub fn quantize<A: Into<batch::Array>>(
         };
         let found = search.run(&mut calibration, &precisions, loss)?;
         if options.curve {
-            curve = search.curve(found.scale)?;
+            curve = search.curve(&found)?;
         }
-        next = search.next(&found.precisions, found.loss, found.scale)?;
+        next = search.next(&found)?;
         (precisions, loss) = (found.precisions, found.loss);
         steps.push(("precisions", loss));
     }
@@ -387,21 +403,20 @@ struct Split {
     others: Vec<usize>,
 }
 
-/// Deals samples to their uses. Of fewer than three, each is used for everything.
-fn split(count: usize) -> Split {
+/// Deals samples to their uses, at most `checked` of them to checks. Of fewer than three, each is used for everything.
+fn split(count: usize, checked: usize) -> Split {
     if count < 3 {
         let all: Vec<usize> = (0..count).collect();
         return Split { held_out: all.clone(), checked: all.clone(), others: all };
     }
-    let most = HELD_OUT.min(count / 3);
     let some_of = |indices: &[usize], most: usize| -> Vec<usize> {
         qcc_quantize::spread(indices.len(), most).into_iter().map(|i| indices[i]).collect()
     };
     let without = |all: &[usize], taken: &[usize]| all.iter().copied().filter(|i| !taken.contains(i)).collect();
     let all: Vec<usize> = (0..count).collect();
-    let held_out = some_of(&all, most);
+    let held_out = some_of(&all, HELD_OUT.min(count / 3));
     let rest: Vec<usize> = without(&all, &held_out);
-    let checked = some_of(&rest, most);
+    let checked = some_of(&rest, checked.min(count / 3));
     let rest: Vec<usize> = without(&rest, &checked);
     Split { held_out, checked, others: some_of(&rest, CORRECTED_ON) }
 }
@@ -436,6 +451,27 @@ fn check_types(typed: &TypedGraph, samples: &batch::Samples) -> Result<(), Failu
     Ok(())
 }
 
+/// There must be a label for every row of the first output, of all samples.
+fn check_labels(typed: &TypedGraph, labels: usize, samples: usize) -> Result<(), Failure> {
+    let ty = typed.output_types()[0];
+    let width = ty.shape.last().copied().unwrap_or(1);
+    let name = &typed.graph().outputs()[0].0;
+    if width < 2 {
+        let message = format!("the first output, `{name}`, is {ty}: its rows have no two values to decide between");
+        return Err(Failure::input_with_help(
+            message,
+            "leave out --labels: --max-drop bounds the decisions that change",
+        ));
+    }
+    let rows = ty.elements() / width;
+    if labels != rows * samples {
+        let message =
+            format!("{samples} samples of {rows} rows each in the first output, `{name}`, need {}", samples * rows);
+        return Err(Failure::input(format!("{message} labels; the file holds {labels}")));
+    }
+    Ok(())
+}
+
 impl Samples for batch::Samples {
     fn count(&self) -> usize {
         batch::Samples::count(self)
@@ -466,7 +502,7 @@ mod tests {
     #[test]
     fn every_use_has_samples_and_none_is_used_twice() {
         for count in 3..200 {
-            let Split { held_out, checked, others } = split(count);
+            let Split { held_out, checked, others } = split(count, HELD_OUT);
             assert!(!held_out.is_empty() && !checked.is_empty() && !others.is_empty(), "{count} samples");
             let mut all = [held_out, checked, others].concat();
             all.sort_unstable();

@@ -100,6 +100,7 @@ fn files(folder: &Path) {
         ("version.qcc", changed(4, 9)),
         ("cut.qcc", compiled[..100].to_vec()),
         ("x.npy", npy(&zeros(DType::F32, &[2, 8]))),
+        ("labels.npy", npy(&zeros(DType::I64, &[7]))),
         ("wide.npy", npy(&zeros(DType::F32, &[3, 8]))),
         ("flat.npy", npy(&zeros(DType::F32, &[16]))),
         ("doubles.npy", npy(&zeros(DType::F64, &[2, 8]))),
@@ -252,6 +253,9 @@ const CASES: &[(&str, &str)] = &[
     ("a range of a layer that does not exist", "compile @relu.onnx --dynamic=nowhere"),
     ("weights of a layer that does not exist", "compile @relu.onnx --weight-only=nowhere"),
     ("weights of 5 bits", "compile @relu.onnx --weight-only --weight-only-bits 5"),
+    ("labels that are floats", "compile @relu.onnx --calibrate @samples.npz --max-drop 1 --labels @x.npy"),
+    ("labels of other samples", "compile @relu.onnx --calibrate @samples.npz --max-drop 1 --labels @labels.npy"),
+    ("labels without a drop", "compile @relu.onnx --calibrate @samples.npz --labels @labels.npy"),
     ("a report of no samples", "compile @relu.onnx --dynamic --report @out.html"),
     // Commands.
     ("no command", ""),

@@ -4,14 +4,16 @@ use qcc::failure::Failure;
 use qcc::quantize::{self, Options, Products, Quantized, Step, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
-use qcc_ir::{Bindings, Graph, TypedGraph};
+use qcc_ir::{Bindings, Graph, Node, OpNode, TypedGraph, ValueId};
 use qcc_kernel::Width;
 use qcc_lower::Target;
+use qcc_ops::{AttrValue, Attrs};
 use qcc_quantize::{
-    Calibration, Choice, Expected, Grids, Judge, Loss, Method, Precision, QuantizeError, Runtime, Sessions,
+    Calibration, Choice, Expected, Grids, Judge, Loss, Method, Noise, Precision, QuantizeError, Runtime, Sessions,
 };
 use qcc_session::Engine;
 use qcc_tensor::Tensor;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -320,13 +322,14 @@ fn biases_do_not_take_over_what_sets_some_samples_apart() {
     };
     let runtime = Runtime { compile: &compile, progress: &|| () };
     let mut calibration = Calibration::new(&float, &samples, &runtime, Grids::default()).expect("it is calibrated");
-    let sessions = compile(float.graph()).expect("it compiles");
-    let expected = Expected::new(&sessions, &samples, &[0], &|| ()).expect("it runs");
+    let sessions = compile(&calibration.float_with_logits()).expect("it compiles");
+    let expected = Expected::new(&calibration, &sessions, &samples, &[0], &|| ()).expect("it runs");
     let precisions = vec![Precision::Int8; calibration.layers.len()];
     let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
     let before = calibration.biases.clone();
     // Anything is better than this, so the correction is kept whole.
-    let mut loss = Loss { noise: f64::INFINITY, error: 0.0, agreement: 0.0 };
+    let far = Noise { mean: f64::INFINITY, error: 0.0 };
+    let mut loss = Loss { outputs: far, logits: far, agreement: 0.0, drop: 1.0 };
     qcc_quantize::correct_biases(&mut calibration, &judge, &[3, 7], &mut loss).expect("it runs");
     assert_ne!(calibration.biases, before);
     let outputs = calibration.layers.iter().map(|l| l.output).collect();
@@ -420,6 +423,68 @@ fn decisions_are_held_as_asked() {
     let options = Options { min_agreement: Some(1.0), weight_bits: Some(7), ..wide() };
     let result = quantized(&float(), input(first(&IMAGES, 32)), &options).expect("it is quantized");
     assert_eq!(result.loss.agreement, 1.0);
+}
+
+/// The example with probabilities as its output.
+fn probabilities() -> Graph {
+    let (from, mut graph) = (float(), Graph::new("probabilities"));
+    let mut map: HashMap<ValueId, ValueId> = HashMap::new();
+    for id in from.node_ids() {
+        let value = match from.node(id) {
+            Node::Input(input) => graph.add_input(input.clone()),
+            Node::Const(tensor) => graph.add_const(tensor.clone()),
+            Node::Op(node) => {
+                let inputs = node.inputs.iter().map(|v| v.map(|v| map[&v])).collect();
+                graph.add_op(OpNode { inputs, ..node.clone() }).output(0)
+            }
+            Node::Fused(_) => unreachable!("an imported graph has no kernels"),
+        };
+        map.insert(id.output(0), value);
+    }
+    let logits = vec![Some(map[&from.outputs()[0].1])];
+    let (op, name) = (qcc_ops::find("Softmax").expect("it is known"), "probabilities".to_string());
+    let attrs = Attrs::new().with("axis", AttrValue::Int(-1));
+    let softmax = OpNode { name, op, attrs, inputs: logits, outputs: 1, regions: Vec::new() };
+    let probabilities = graph.add_op(softmax).output(0);
+    graph.add_output("probabilities", probabilities);
+    graph
+}
+
+/// Of sure samples probabilities hardly move; what a model may lose for speed is measured in front of them.
+#[test]
+fn probabilities_do_not_hide_what_logits_lose() {
+    let graph = probabilities();
+    let options = Options { skip: vec![Step::Precisions], ..wide() };
+    let before = quantized(&graph, input(first(&IMAGES, 24)), &options).expect("it is quantized").loss;
+    let after = quantized(&graph, input(first(&IMAGES, 24)), &wide()).expect("it is quantized").loss;
+    assert!(after.logits.likely() <= 1.26 * before.logits.likely(), "{after:?} after {before:?}");
+    assert_ne!(after.logits, after.outputs);
+    let same = quantized(&float(), input(first(&IMAGES, 24)), &options).expect("it is quantized").loss;
+    assert_eq!(same.logits, same.outputs, "an output that no function follows is what decides");
+}
+
+#[test]
+fn labels_say_how_far_the_accuracy_drops() {
+    let (images, labels) = example::test_set().expect("the test set is sound");
+    let (images, labels) = (first(&images, 90), labels[..90].to_vec());
+    let with = |max_drop: f64, labels: Vec<i64>| {
+        let options = Options {
+            max_drop: Some(max_drop),
+            labels: Some(labels),
+            weight_bits: Some(7),
+            min_sqnr_db: Some(0.0),
+            ..wide()
+        };
+        quantized(&float(), input(images.clone()), &options)
+    };
+    let held = with(0.0, labels.clone()).expect("it is quantized");
+    assert!(held.loss.drop <= 0.0, "{:?}", held.loss);
+    // Where everything is wrong nothing can be lost.
+    let wrong = with(0.0, vec![10; 90]).expect("it is quantized");
+    assert_eq!(wrong.loss.drop, 0.0);
+    assert!(wrong.plan.precisions().iter().all(|p| *p == Precision::Int7), "{:?}", wrong.plan.precisions());
+    let error = with(0.0, labels[..89].to_vec()).err().expect("a label is missing");
+    assert!(error.to_string().contains("need 90 labels; the file holds 89"), "{error}");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use crate::insert::Writer;
 use crate::keep::{self, Judge};
 use crate::lanes::{self, Runtime, Samples, Sessions};
 use crate::plan::{Choice, Chosen, IntegerLayer, Plan};
-use crate::rounding::Rounded;
+use crate::rounding::{Rounded, Rounding};
 use crate::{ChannelFactors, Codes, Grid, GridKind, Layer, Loss, Method, Moments, Precision, QuantizeError};
-use crate::{layers, range, smooth, weights};
+use crate::{insert, layers, logits, range, smooth, weights};
 use qcc_ir::{Graph, TypedGraph, ValueId};
 use qcc_tensor::DType;
 use rayon::prelude::*;
@@ -164,7 +164,7 @@ impl Calibration {
         keep::kept(found.len(), &mut |part| {
             self.factors.extend(part.iter().map(|&i| found[i].clone()));
             let now = judge.loss(self)?;
-            let better = now.noise < loss.noise;
+            let better = now.logits.mean < loss.logits.mean;
             if better {
                 *loss = now;
             } else {
@@ -180,7 +180,13 @@ impl Calibration {
     ///
     /// # Errors
     /// Samples that cannot be run.
-    pub fn round(&mut self, judge: &Judge<'_>, samples: &[usize], loss: &mut Loss) -> Result<(), QuantizeError> {
+    pub fn round(
+        &mut self,
+        judge: &Judge<'_>,
+        samples: &[usize],
+        rounding: Rounding,
+        loss: &mut Loss,
+    ) -> Result<(), QuantizeError> {
         let Judge { precisions, data, runtime, .. } = judge;
         let wanted: Vec<bool> = precisions.iter().map(|p| p.is_quantized() && p.block().is_none()).collect();
         let covariances = covariance::covariances(self, &wanted, samples, *data, runtime)?;
@@ -193,7 +199,7 @@ impl Calibration {
                 .collect();
             let factors = self.factors.get(&self.layers[i].input).map(|f| &*f.factors);
             let scaled = factors.map(|f| smooth::scaled_layer(&self.layers[i], f));
-            Rounded::all(scaled.as_ref().unwrap_or(&self.layers[i]), factors, covariances, &nearest)
+            Rounded::all(scaled.as_ref().unwrap_or(&self.layers[i]), factors, covariances, &nearest, rounding)
         };
         let found: Vec<Vec<Rounded>> = covariances.par_iter().enumerate().map(of).collect();
         let layers: Vec<usize> = (0..found.len()).filter(|&i| !covariances[i].is_empty()).collect();
@@ -204,7 +210,7 @@ impl Calibration {
             }
             let now = judge.loss(self)?;
             // What is nearer in every layer is dropped only if the outputs say clearly that it is not.
-            let better = now.noise < loss.noise + loss.error;
+            let better = now.logits.mean < loss.logits.mean + loss.logits.error;
             if better {
                 *loss = now;
             } else {
@@ -213,6 +219,16 @@ impl Calibration {
             Ok(better)
         })?;
         Ok(())
+    }
+
+    /// The graph in which layers compute as `precisions` say; [logits](crate::logits) are further outputs.
+    pub(crate) fn with_logits(&self, precisions: &[Precision]) -> Graph {
+        insert(&self.graph, &self.plan(precisions), &logits::watched(&self.graph))
+    }
+
+    /// The float graph with logits as further outputs.
+    pub fn float_with_logits(&self) -> Graph {
+        self.with_logits(&vec![Precision::Float; self.layers.len()])
     }
 
     /// The plan in which layers compute as `precisions` say.

@@ -36,7 +36,7 @@ pub fn correct_biases(
                 bias.iter_mut().zip(shift).for_each(|(b, s)| *b += s);
             }
             let now = judge.loss(calibration)?;
-            let better = now.noise < loss.noise;
+            let better = now.logits.mean < loss.logits.mean;
             if better {
                 *loss = now;
             } else {

@@ -74,7 +74,7 @@ const FLOAT_POINTWISE: &[&str] =
     &["Sub", "Div", "Pow", "Sqrt", "Exp", "Log", "Reciprocal", "Erf", "Floor", "Ceil", "Round"];
 
 /// Operators that move elements of their first input.
-const PASSIVE: &[&str] = &[
+pub(crate) const PASSIVE: &[&str] = &[
     "Reshape",
     "Flatten",
     "Squeeze",

@@ -3,7 +3,7 @@
 //! All of them are tried at once; if that does not help, halves of them are, and halves of those, for a number of trials.
 
 use crate::lanes::{Runtime, Samples};
-use crate::{Calibration, Expected, Loss, Precision, QuantizeError, insert};
+use crate::{Calibration, Expected, Loss, Precision, QuantizeError};
 
 /// What tells whether a change helped.
 pub struct Judge<'a> {
@@ -23,7 +23,7 @@ impl Judge<'_> {
     /// # Errors
     /// Samples that cannot be run.
     pub fn loss(&self, calibration: &Calibration) -> Result<Loss, QuantizeError> {
-        let graph = insert(&calibration.graph, &calibration.plan(self.precisions), &[]);
+        let graph = calibration.with_logits(self.precisions);
         self.expected.loss(&graph, self.data, self.runtime)
     }
 }

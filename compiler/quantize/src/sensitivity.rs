@@ -10,6 +10,7 @@
 
 use crate::insert::Writer;
 use crate::lanes::{self, Runtime, Samples};
+use crate::logits;
 use crate::loss::noise_of;
 use crate::plan::{Choice, Plan};
 use crate::{Calibration, Expected, Precision, QuantizeError};
@@ -18,7 +19,8 @@ use qcc_ops::Attrs;
 use qcc_tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 
-/// What a layer costs in accuracy: noise at the model's outputs, over signal, if only this layer runs on integers.
+/// What a layer costs in accuracy: noise over signal at the model's outputs, logits in place of probabilities, if only this layer
+/// runs on integers.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sensitivity {
     /// With weights of 8 bits.
@@ -206,6 +208,7 @@ fn with_noise(graph: &TypedGraph, int8: &Plan, dynamic: &Plan, switches: &[(usiz
     for (name, value) in graph.graph().outputs() {
         writer.out.add_output(name.clone(), writer.map[value]);
     }
+    writer.watch(graph, &logits::watched(graph));
     writer.out
 }
 

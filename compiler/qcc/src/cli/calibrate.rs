@@ -1,13 +1,14 @@
 //! The options of quantization, and what is printed of it.
 
 use super::progress;
+use qcc::arrays::read_npy;
 use qcc::failure::Failure;
 use qcc::quantize::{self, Options, Products, Quantized, Step, Unmeasured, Watch};
 use qcc::{report, stored};
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph};
 use qcc_lower::Target;
-use qcc_quantize::{GridKind, Grids, LayerError, Method, Precision};
+use qcc_quantize::{GridKind, Grids, LayerError, Method, Precision, Rounding};
 use std::path::{Path, PathBuf};
 
 /// How a float model is quantized.
@@ -44,8 +45,9 @@ pub struct Calibrate {
     /// accurate enough
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(7..=8))]
     weight_bits: Option<u8>,
-    /// How much is tried: 1 chooses ranges and scales, 2 does all that `--skip` can leave out
-    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    /// How much is tried: 1 chooses ranges and scales, 2 does all that `--skip` can leave out, 3 searches better codes of weights
+    /// than those that rounding one after the other finds
+    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
     effort: u8,
     /// Leave a step out
     #[arg(long, value_enum, value_name = "STEP", value_delimiter = ',')]
@@ -56,9 +58,13 @@ pub struct Calibrate {
     /// Leave layers in floats until so many of 100 decisions are those of the float model
     #[arg(long, value_name = "PERCENT")]
     min_agreement: Option<f64>,
-    /// Leave layers in floats until an accuracy cannot drop by more: only so many of 100 decisions may change
-    #[arg(long, value_name = "PERCENT", conflicts_with = "min_agreement")]
+    /// Leave layers in floats until the accuracy drops by no more points, on samples held out. Without labels, only so many of
+    /// 100 decisions may change: the accuracy cannot drop by more
+    #[arg(long, value_name = "PERCENT")]
     max_drop: Option<f64>,
+    /// What is right: for each sample, and each row of the first output, which value is to be the largest (integers from 0)
+    #[arg(long, value_name = "LABELS.npy", requires = "max_drop")]
+    labels: Option<PathBuf>,
     /// Write a page with what was decided, ranges and errors by layer
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -105,7 +111,7 @@ enum StepName {
 }
 
 impl Calibrate {
-    fn options(&self, target: Target) -> Options {
+    fn options(&self, target: Target) -> Result<Options, Failure> {
         let method = self.ranges.map(|name| match name {
             MethodName::MinMax => Method::MinMax,
             MethodName::MovingAverage => Method::MovingAverage,
@@ -124,7 +130,7 @@ impl Calibrate {
             StepName::BiasCorrection => Step::Correct,
             StepName::MixedPrecision => Step::Precisions,
         };
-        Options {
+        Ok(Options {
             grids: Grids { method, kind, ..Grids::default() },
             keep_float: self.keep_float.clone(),
             int8: self.int8.clone(),
@@ -132,13 +138,16 @@ impl Calibrate {
             dynamic: products(&self.dynamic),
             weight_only: products(&self.weight_only),
             weight_only_bits: self.weight_only_bits.as_deref().map(|bits| if bits == "4" { 4 } else { 8 }),
+            rounding: if self.effort < 3 { Rounding::NearestPlane } else { Rounding::Searched },
             skip: if self.effort < 2 { Step::ALL.to_vec() } else { self.skip.iter().map(step).collect() },
             weight_bits: self.weight_bits,
             target,
             curve: self.report.is_some(),
             min_sqnr_db: self.min_sqnr,
-            min_agreement: self.min_agreement.or(self.max_drop.map(|drop| 100.0 - drop)).map(|percent| percent / 100.0),
-        }
+            min_agreement: self.min_agreement.map(|percent| percent / 100.0),
+            max_drop: self.max_drop.map(|points| points / 100.0),
+            labels: self.labels.as_deref().map(labels).transpose()?,
+        })
     }
 
     /// Whether something is asked for that needs no samples.
@@ -159,7 +168,7 @@ impl Calibrate {
         if let Some((option, _)) = needs.iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("{option} needs samples; give them with --calibrate DATA.npz")));
         }
-        quantize::without_samples(graph, bindings, rules, &self.options(Target::host()))
+        quantize::without_samples(graph, bindings, rules, &self.options(Target::host())?)
     }
 
     /// Quantizes a graph with the samples of a file.
@@ -182,7 +191,7 @@ impl Calibrate {
         };
         let watch = Watch { stage: &stage, sample: &|| bar.inc(1) };
         let quantized =
-            quantize::quantize(graph, bindings, rules, stored::open(samples)?, &self.options(target), &watch)?;
+            quantize::quantize(graph, bindings, rules, stored::open(samples)?, &self.options(target)?, &watch)?;
         if let Some(path) = &self.report {
             let errors = quantize::layer_errors(&quantized, rules, stored::open(samples)?, &watch)?;
             std::fs::write(path, report::page(&quantized, &errors))
@@ -191,6 +200,16 @@ impl Calibrate {
         bar.finish_and_clear();
         Ok(quantized)
     }
+}
+
+/// The integers of a file.
+fn labels(path: &Path) -> Result<Vec<i64>, Failure> {
+    let tensor = read_npy(path)?;
+    if !tensor.dtype().is_int() {
+        let message = format!("labels must be integers, `{}` holds {}", path.display(), tensor.ty());
+        return Err(Failure::input_with_help(message, "say for each sample which value is to be the largest, from 0"));
+    }
+    Ok(tensor.to_f64_vec().into_iter().map(|v| v as i64).collect())
 }
 
 /// The matrix products that an option names: an empty name stands for all.
