@@ -1,6 +1,6 @@
 //! Whether a bias and a sum of products stay within 32 bits, whatever the codes are.
 
-use qcc_tensor::Tensor;
+use qcc_tensor::{DType, Tensor};
 
 /// Whether `|bias[o]| + reach * sum |weights[o, …] - zero[o]|` is below 2^31 for every index `o` of `axis`.
 ///
@@ -25,12 +25,36 @@ pub(crate) fn sum_fits(
     }
     let of = |v: &[i64], channel: usize| i128::from(if v.len() == 1 { v[0] } else { v[channel] });
     let inner: usize = weights.shape()[axis + 1..].iter().product();
-    let mut sums = vec![0i128; channels];
-    for (i, &w) in integers(weights)?.iter().enumerate() {
-        let channel = i / inner % channels;
-        sums[channel] += (i128::from(w) - of(&zero, channel)).abs();
+    let small = zero.iter().all(|z| z.unsigned_abs() < 1 << 16);
+    let sums = match weights.dtype() {
+        DType::I8 if small => sums(weights.slice(), &zero, channels, inner, magnitudes_of_8_bits::<i8>),
+        DType::U8 if small => sums(weights.slice(), &zero, channels, inner, magnitudes_of_8_bits::<u8>),
+        _ => sums(&integers(weights)?, &zero, channels, inner, magnitudes),
+    };
+    Ok((0..channels).all(|c| of(&bias, c).abs() + i128::from(reach) * i128::from(sums[c]) <= LIMIT))
+}
+
+/// What `of` says of every run of weights and its zero, added up by channel; more than 64 bits hold is as much as they hold.
+fn sums<T>(weights: &[T], zero: &[i64], channels: usize, inner: usize, of: impl Fn(&[T], i64) -> i64) -> Vec<i64> {
+    let mut sums = vec![0i64; channels];
+    if inner > 0 {
+        for (run, channel) in weights.chunks_exact(inner).zip((0..channels).cycle()) {
+            let zero = if zero.len() == 1 { zero[0] } else { zero[channel] };
+            sums[channel] = sums[channel].saturating_add(of(run, zero));
+        }
     }
-    Ok((0..channels).all(|c| of(&bias, c).abs() + i128::from(reach) * sums[c] <= LIMIT))
+    sums
+}
+
+/// Sum of the magnitudes of `weights - zero`.
+fn magnitudes(weights: &[i64], zero: i64) -> i64 {
+    weights.iter().fold(0, |sum: i64, w| sum.saturating_add(w.saturating_sub(zero).saturating_abs()))
+}
+
+/// The same of weights of 8 bits and a zero of at most 16: 4096 of them fit 32 bits, which are added many at a time.
+fn magnitudes_of_8_bits<T: Copy + Into<i32>>(weights: &[T], zero: i64) -> i64 {
+    let some = |part: &[T]| part.iter().map(|&w| (w.into() - zero as i32).unsigned_abs()).sum::<u32>();
+    weights.chunks(4096).map(|part| i64::from(some(part))).sum()
 }
 
 #[cfg(test)]
@@ -58,6 +82,13 @@ mod tests {
         assert!(!fits([1, 0, 2, 1], None, [room + 1, 0], 1), "columns sum to 3 and 1");
         assert!(fits([1, 0, 2, 1], None, [room + 1, 0], 0), "rows sum to 1 and 3");
         assert!(fits([5, 5, 5, 5], Some(5), [i32::MAX, -i32::MAX], 0));
+    }
+
+    #[test]
+    fn sums_beyond_64_bits_do_not_fit() {
+        let weights = Tensor::new([1, 3], vec![i64::MAX, i64::MIN, 1]);
+        assert_eq!(sum_fits(&weights, None, &Tensor::new([], vec![0i32]), 0, 1), Ok(false));
+        assert_eq!(sum_fits(&weights, None, &Tensor::new([], vec![0i32]), 0, 0), Ok(true));
     }
 
     #[test]

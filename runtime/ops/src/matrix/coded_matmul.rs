@@ -45,11 +45,9 @@ fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let p = product::geometry(x.shape(), codes.shape())?;
     let places = grid::Places::new(codes.shape(), scale, a.attrs);
     let (scales, zeros) = (scale.slice::<f32>(), grid::zeros(a.opt(3), places.count()));
-    let weight = |(i, code): (usize, f64)| {
-        let place = places.of(i);
-        (code - zeros[place]) as f32 * scales[place]
-    };
-    let weights: Vec<f32> = codes.to_f64_vec().into_iter().enumerate().map(weight).collect();
+    let codes = codes.to_f64_vec();
+    let mut weights = vec![0.0f32; codes.len()];
+    places.each(codes.len(), |i, place| weights[i] = (codes[i] - zeros[place]) as f32 * scales[place]);
     Ok(vec![Tensor::build::<f32>(p.shape.clone(), |out| {
         p.multiply(
             x.slice::<f32>(),

@@ -60,11 +60,10 @@ fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
     let scales = scale.to_f64_vec();
     let single = scale.dtype() != DType::F64;
     let dtype = a.attrs.dtype("output_dtype").unwrap_or(scale.dtype());
-    let value = |(i, q): (usize, f64)| {
-        let c = places.of(i);
-        let d = q - zero[c];
-        if single { f64::from(d as f32 * scales[c] as f32) } else { d * scales[c] }
-    };
-    let y: Vec<f64> = x.to_f64_vec().into_iter().enumerate().map(value).collect();
+    let mut y = x.to_f64_vec();
+    places.each(x.elements(), |i, c| {
+        let d = y[i] - zero[c];
+        y[i] = if single { f64::from(d as f32 * scales[c] as f32) } else { d * scales[c] };
+    });
     Ok(vec![Tensor::from_f64(dtype, x.shape().iter().copied(), &y)])
 }

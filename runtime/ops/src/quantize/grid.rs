@@ -92,15 +92,19 @@ impl Places {
         }
     }
 
-    /// Index of the scale of element `i`.
-    pub(crate) fn of(&self, i: usize) -> usize {
+    /// Calls `f` with every one of `elements` elements and the index of its scale, in order.
+    pub(crate) fn each(&self, elements: usize, mut f: impl FnMut(usize, usize)) {
         match *self {
-            Places::Axis { channels: 1, .. } => 0,
-            Places::Axis { channels, inner } => i / inner % channels,
-            Places::Blocks { block, size, blocks, inner, .. } => {
-                let (outer, at, rest) = (i / inner / size, i / inner % size, i % inner);
-                (outer * blocks + at / block) * inner + rest
+            Places::Axis { channels, inner } => {
+                let starts = (0..elements).step_by(inner.max(1));
+                for (start, scale) in starts.zip((0..channels).cycle()) {
+                    (start..elements.min(start.saturating_add(inner))).for_each(|i| f(i, scale));
+                }
             }
+            Places::Blocks { block, size, blocks, inner, .. } => (0..elements).for_each(|i| {
+                let (outer, at, rest) = (i / inner / size, i / inner % size, i % inner);
+                f(i, (outer * blocks + at / block) * inner + rest);
+            }),
         }
     }
 }

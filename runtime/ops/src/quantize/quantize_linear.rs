@@ -80,23 +80,18 @@ fn eval(a: &EvalArgs<'_>) -> Result<Vec<Tensor>, OpError> {
         DType::F32 => f64::from(v as f32 / s as f32),
         other => grid::rounded(other, v / s),
     };
-    let values = x.to_f64_vec();
+    let mut values = x.to_f64_vec();
     let shape = || x.shape().iter().copied();
     if dtype.is_small_float() {
-        let sums: Vec<f64> =
-            values.iter().enumerate().map(|(i, &v)| divide(v, scales[places.of(i)]) + zero[places.of(i)]).collect();
-        let sums = Tensor::from_f64(DType::F64, shape(), &sums);
+        places.each(x.elements(), |i, c| values[i] = divide(values[i], scales[c]) + zero[c]);
+        let sums = Tensor::from_f64(DType::F64, shape(), &values);
         return Ok(vec![convert(&sums, dtype, overflow(a.attrs), Rounding::Nearest)?]);
     }
     let (lo, hi) = dtype.int_range().unwrap_or((0, 0));
     let (lo, hi) = (lo as f64, hi as f64);
-    let codes: Vec<f64> = values
-        .iter()
-        .enumerate()
-        .map(|(i, &v)| {
-            let (q, z) = (divide(v, scales[places.of(i)]), zero[places.of(i)]);
-            if q.is_nan() { lo } else { q.clamp(lo - z, hi - z).round_ties_even() + z }
-        })
-        .collect();
-    Ok(vec![Tensor::from_f64(dtype, shape(), &codes)])
+    places.each(x.elements(), |i, c| {
+        let (q, z) = (divide(values[i], scales[c]), zero[c]);
+        values[i] = if q.is_nan() { lo } else { q.clamp(lo - z, hi - z).round_ties_even() + z };
+    });
+    Ok(vec![Tensor::from_f64(dtype, shape(), &values)])
 }
