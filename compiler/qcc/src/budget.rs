@@ -23,6 +23,8 @@ pub struct Budget {
     pub agreement: f64,
     /// Share of right decisions that may be lost.
     pub drop: f64,
+    /// Standard errors that are added to noise that was measured.
+    errors: f64,
     /// Whether anything is to be held.
     pub asked: bool,
 }
@@ -42,27 +44,35 @@ impl Budget {
         let limited = options.min_sqnr_db.is_some() || options.min_agreement.is_some() || options.max_drop.is_some();
         let asked = options.does(Step::Precisions) || limited;
         let default = noise(DEFAULT_SQNR_DB);
-        let kept = |now: Noise| if now.likely() < default { (GIVEN_UP * now.likely()).min(default) } else { default };
-        let (outputs, logits) = match options.min_sqnr_db {
-            Some(db) => (noise(db), f64::INFINITY),
-            None => (kept(now.outputs), kept(now.logits)),
+        let kept = |now: Noise| {
+            Some(now.beyond(LIKELY)).filter(|n| *n < default).map_or(default, |n| (GIVEN_UP * n).min(default))
         };
-        Budget { outputs, logits, agreement, drop, asked }
+        let (outputs, logits, errors) = match options.min_sqnr_db {
+            Some(db) => (noise(db), f64::INFINITY, SURE),
+            None => (kept(now.outputs), kept(now.logits), LIKELY),
+        };
+        Budget { outputs, logits, agreement, drop, errors, asked }
     }
 
     /// Whether a loss is within it.
     pub fn holds(&self, loss: Loss) -> bool {
-        self.excess(loss, Noise::likely) <= 1.0 && loss.agreement >= self.agreement && loss.drop <= self.drop
+        self.excess(loss, self.errors) <= 1.0 && loss.agreement >= self.agreement && loss.drop <= self.drop
     }
 
-    /// Noise over what is allowed, where that is most.
-    fn excess(&self, loss: Loss, noise: impl Fn(&Noise) -> f64) -> f64 {
-        (noise(&loss.outputs) / self.outputs).max(noise(&loss.logits) / self.logits)
+    /// Noise, and so many standard errors of it, over what is allowed, where that is most.
+    fn excess(&self, loss: Loss, errors: f64) -> f64 {
+        (loss.outputs.beyond(errors) / self.outputs).max(loss.logits.beyond(errors) / self.logits)
     }
 }
 
 /// How much noisier a model may become by default where that makes it faster: 1 dB.
 const GIVEN_UP: f64 = 1.26;
+
+/// Standard errors that noise is not beyond on other samples in 98 of 100 cases.
+const LIKELY: f64 = 2.0;
+
+/// The same where a promise is to be kept by what was chosen among a dozen candidates on one set of samples: the luckiest of them.
+const SURE: f64 = 3.0;
 
 /// Noise over the budget beyond which corrected biases do not bring a model within it.
 const CORRECTABLE: f64 = 1.5;
@@ -70,7 +80,8 @@ const CORRECTABLE: f64 = 1.5;
 /// Attempts to meet a budget: a prediction is wrong by a factor that settles soon.
 const ATTEMPTS: usize = 12;
 
-/// Between which factors (measured noise over predicted noise, of the budget's) the prediction has to be corrected to just meet the budget.
+/// Between which factors the prediction has to be corrected to just meet the budget: what was measured, of what is allowed, over the
+/// predicted noise.
 #[derive(Debug, Default)]
 struct Bracket {
     /// The largest by which what was chosen did not hold.
@@ -182,8 +193,9 @@ impl Search<'_> {
         }
         let mut bracket = Bracket::default();
         let mut refused = Vec::new();
-        let wrong =
-            |loss: Loss, predicted: f64| self.budget.excess(loss, Noise::likely) / predicted.max(f64::MIN_POSITIVE);
+        let wrong = |loss: Loss, predicted: f64| {
+            self.budget.excess(loss, self.budget.errors) / predicted.max(f64::MIN_POSITIVE)
+        };
         let mut scale = wrong(now, self.predicted(start)).max(f64::MIN_POSITIVE);
         for _ in 0..ATTEMPTS {
             let chosen = self.chooser.within(1.0 / scale)?;
@@ -228,7 +240,7 @@ impl Search<'_> {
     /// A graph that cannot be chosen.
     pub fn curve(&self, found: &Outcome) -> Result<Vec<Point>, Failure> {
         let predicted = self.predicted(&found.precisions);
-        let scale = if predicted > 0.0 { found.loss.outputs.likely() / predicted } else { 1.0 };
+        let scale = if predicted > 0.0 { found.loss.outputs.beyond(LIKELY) / predicted } else { 1.0 };
         let point = |db: f64| {
             let chosen = self.chooser.within(10f64.powf(-db / 10.0) / scale)?;
             let integer = chosen.precisions.iter().filter(|p| p.is_integer()).count();
@@ -279,7 +291,7 @@ impl Search<'_> {
     /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
         let loss = self.loss(calibration, precisions)?;
-        if self.correct && !self.budget.holds(loss) && self.budget.excess(loss, |noise| noise.mean) <= CORRECTABLE {
+        if self.correct && !self.budget.holds(loss) && self.budget.excess(loss, 0.0) <= CORRECTABLE {
             let judge = self.judge(precisions, self.expected);
             let mut before = judge.loss(calibration)?;
             qcc_quantize::correct_biases(calibration, &judge, self.others, &mut before)?;

@@ -28,9 +28,9 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Noise that is hardly exceeded on other samples: two standard errors more than was measured.
-    pub fn likely(&self) -> f64 {
-        self.mean + 2.0 * self.error
+    /// Noise that is hardly exceeded on other samples: so many standard errors more than was measured.
+    pub fn beyond(&self, errors: f64) -> f64 {
+        self.mean + errors * self.error
     }
 }
 
