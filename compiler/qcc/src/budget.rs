@@ -16,15 +16,13 @@ pub const DEFAULT_SQNR_DB: f64 = 20.0;
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// Noise over signal at the outputs.
-    pub outputs: f64,
+    pub outputs: Limit,
     /// The same with logits in place of probabilities.
-    pub logits: f64,
+    pub logits: Limit,
     /// Share of decisions that must agree.
     pub agreement: f64,
     /// Share of right decisions that may be lost.
     pub drop: f64,
-    /// Standard errors that are added to noise that was measured.
-    errors: f64,
     /// Whether anything is to be held.
     pub asked: bool,
 }
@@ -44,24 +42,46 @@ impl Budget {
         let limited = options.min_sqnr_db.is_some() || options.min_agreement.is_some() || options.max_drop.is_some();
         let asked = options.does(Step::Precisions) || limited;
         let default = noise(DEFAULT_SQNR_DB);
-        let kept = |now: Noise| {
-            Some(now.beyond(LIKELY)).filter(|n| *n < default).map_or(default, |n| (GIVEN_UP * n).min(default))
+        let kept = |now: Noise| match now.beyond(LIKELY) {
+            now if now < default => Limit { noise: (GIVEN_UP * now).min(default), errors: LIKELY },
+            _ => Limit { noise: default, errors: SURE },
         };
-        let (outputs, logits, errors) = match options.min_sqnr_db {
-            Some(db) => (noise(db), f64::INFINITY, SURE),
-            None => (kept(now.outputs), kept(now.logits), LIKELY),
+        let (outputs, logits) = match options.min_sqnr_db {
+            Some(db) => (Limit { noise: noise(db), errors: SURE }, Limit { noise: f64::INFINITY, errors: SURE }),
+            None => (kept(now.outputs), kept(now.logits)),
         };
-        Budget { outputs, logits, agreement, drop, errors, asked }
+        Budget { outputs, logits, agreement, drop, asked }
     }
 
     /// Whether a loss is within it.
     pub fn holds(&self, loss: Loss) -> bool {
-        self.excess(loss, self.errors) <= 1.0 && loss.agreement >= self.agreement && loss.drop <= self.drop
+        self.excess(loss) <= 1.0 && loss.agreement >= self.agreement && loss.drop <= self.drop
     }
 
-    /// Noise, and so many standard errors of it, over what is allowed, where that is most.
-    fn excess(&self, loss: Loss, errors: f64) -> f64 {
-        (loss.outputs.beyond(errors) / self.outputs).max(loss.logits.beyond(errors) / self.logits)
+    /// Noise over what is allowed, where that is most.
+    fn excess(&self, loss: Loss) -> f64 {
+        self.outputs.excess(loss.outputs).max(self.logits.excess(loss.logits))
+    }
+
+    /// The same without what it may be more on other samples.
+    fn measured(&self, loss: Loss) -> f64 {
+        (loss.outputs.mean / self.outputs.noise).max(loss.logits.mean / self.logits.noise)
+    }
+}
+
+/// Noise that is allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Over signal.
+    pub noise: f64,
+    /// Standard errors that are added to noise that was measured.
+    pub errors: f64,
+}
+
+impl Limit {
+    /// Noise over what is allowed.
+    fn excess(&self, noise: Noise) -> f64 {
+        noise.beyond(self.errors) / self.noise
     }
 }
 
@@ -193,9 +213,7 @@ impl Search<'_> {
         }
         let mut bracket = Bracket::default();
         let mut refused = Vec::new();
-        let wrong = |loss: Loss, predicted: f64| {
-            self.budget.excess(loss, self.budget.errors) / predicted.max(f64::MIN_POSITIVE)
-        };
+        let wrong = |loss: Loss, predicted: f64| self.budget.excess(loss) / predicted.max(f64::MIN_POSITIVE);
         let mut scale = wrong(now, self.predicted(start)).max(f64::MIN_POSITIVE);
         for _ in 0..ATTEMPTS {
             let chosen = self.chooser.within(1.0 / scale)?;
@@ -291,7 +309,7 @@ impl Search<'_> {
     /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
         let loss = self.loss(calibration, precisions)?;
-        if self.correct && !self.budget.holds(loss) && self.budget.excess(loss, 0.0) <= CORRECTABLE {
+        if self.correct && !self.budget.holds(loss) && self.budget.measured(loss) <= CORRECTABLE {
             let judge = self.judge(precisions, self.expected);
             let mut before = judge.loss(calibration)?;
             qcc_quantize::correct_biases(calibration, &judge, self.others, &mut before)?;
