@@ -321,7 +321,40 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Bracket;
+    use super::{Bracket, Budget};
+    use crate::quantize::Options;
+    use qcc_quantize::{Loss, Noise};
+
+    fn loss(outputs: f64, logits: f64, error: f64) -> Loss {
+        let noise = |mean: f64| Noise { mean, error: error * mean };
+        Loss { outputs: noise(outputs), logits: noise(logits), agreement: 0.9, drop: 0.01 }
+    }
+
+    #[test]
+    fn one_decibel_may_be_lost_at_the_outputs_and_in_front_of_them() {
+        let budget = Budget::of(&Options::default(), loss(1e-3, 1e-4, 0.0));
+        assert!(budget.holds(loss(1.25e-3, 1.25e-4, 0.0)));
+        assert!(!budget.holds(loss(1.3e-3, 1e-4, 0.0)));
+        assert!(!budget.holds(loss(1e-3, 1.3e-4, 0.0)), "probabilities hide it");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_held_at_the_outputs_with_three_standard_errors() {
+        let asked = Options { min_sqnr_db: Some(20.0), ..Options::default() };
+        let budget = Budget::of(&asked, loss(1e-3, 1e-4, 0.0));
+        assert!(budget.holds(loss(0.9e-2, 1.0, 0.03)));
+        assert!(!budget.holds(loss(0.9e-2, 1e-4, 0.04)), "1.008 % with three of them");
+        let brought = Budget::of(&Options::default(), loss(2e-2, 1e-4, 0.0));
+        assert!(!brought.holds(loss(0.9e-2, 1e-4, 0.04)), "as is the default where a model has to be brought there");
+    }
+
+    #[test]
+    fn without_labels_a_drop_bounds_the_decisions_that_change() {
+        let drop = |max_drop, labels| Options { max_drop: Some(max_drop), labels, ..Options::default() };
+        let holds = |options: &Options| Budget::of(options, loss(1e-3, 1e-4, 0.0)).holds(loss(1e-3, 1e-4, 0.0));
+        assert!(holds(&drop(0.11, None)) && !holds(&drop(0.09, None)), "one of ten changed");
+        assert!(holds(&drop(0.02, Some(Vec::new()))) && !holds(&drop(0.005, Some(Vec::new()))), "one of 100 was lost");
+    }
 
     #[test]
     fn a_bracket_closes_from_both_sides() {

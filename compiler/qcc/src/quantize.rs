@@ -501,8 +501,8 @@ mod tests {
 
     #[test]
     fn every_use_has_samples_and_none_is_used_twice() {
-        for count in 3..200 {
-            let Split { held_out, checked, others } = split(count, HELD_OUT);
+        for (count, most) in (3..200).flat_map(|count| [(count, HELD_OUT), (count, LABELLED)]) {
+            let Split { held_out, checked, others } = split(count, most);
             assert!(!held_out.is_empty() && !checked.is_empty() && !others.is_empty(), "{count} samples");
             let mut all = [held_out, checked, others].concat();
             all.sort_unstable();

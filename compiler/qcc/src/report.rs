@@ -69,7 +69,7 @@ fn summary(out: &mut String, quantized: &Quantized) {
 fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {
     out.push_str(
         "<h2>Layers</h2>\n<p>Signal over noise of each layer's result: <i>alone</i>, computed from the float model's values, and \
-         <i>here</i>, with the layers in front of it quantized. <i>Outputs alone</i>: of the model's outputs, with only this layer \
+         <i>here</i>, with the layers in front of it quantized. <i>Outputs alone</i>: of the model's outputs (in front of a last softmax), with only this layer \
          quantized, where it was measured, and the same with weights of 7 bits. <i>Next choice</i>: the next more accurate one, the \
          time it is expected to cost, and the signal over noise of the model's outputs with it.</p>\n",
     );

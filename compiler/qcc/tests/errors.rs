@@ -256,6 +256,7 @@ const CASES: &[(&str, &str)] = &[
     ("labels that are floats", "compile @relu.onnx --calibrate @samples.npz --max-drop 1 --labels @x.npy"),
     ("labels of other samples", "compile @relu.onnx --calibrate @samples.npz --max-drop 1 --labels @labels.npy"),
     ("labels without a drop", "compile @relu.onnx --calibrate @samples.npz --labels @labels.npy"),
+    ("a drop on no samples", "compile @relu.onnx --dynamic --max-drop 1"),
     ("a report of no samples", "compile @relu.onnx --dynamic --report @out.html"),
     // Commands.
     ("no command", ""),

@@ -6,6 +6,7 @@ use crate::{Calibration, QuantizeError, spread};
 use qcc_ir::Graph;
 use qcc_tensor::Tensor;
 use std::collections::BTreeMap;
+use std::slice::ChunksExact;
 
 /// The outputs of the float model on samples, to compare with.
 pub struct Expected {
@@ -109,10 +110,13 @@ impl Expected {
         let step = |all: &mut BTreeMap<usize, Compared>, sample: usize, outputs: &[Tensor]| {
             let mut compared = Compared::default();
             for (i, (e, got)) in self.outputs[&sample].iter().zip(outputs).enumerate() {
-                compared.powers.push(powers(e, got));
-                if i < self.decided.len() {
+                let (values, got) = (e.to_f64_vec(), got.to_f64_vec());
+                compared.powers.push(powers(&values, &got));
+                let width = e.shape().last().copied().unwrap_or(1);
+                if i < self.decided.len() && width > 1 {
                     let labels = self.labels.get(&sample).filter(|_| i == 0);
-                    decisions(e, got, labels.map_or(&[], Vec::as_slice), &mut compared);
+                    let labels = labels.map_or(&[][..], Vec::as_slice);
+                    decisions(values.chunks_exact(width), got.chunks_exact(width), labels, &mut compared);
                 }
             }
             all.insert(sample, compared);
@@ -138,7 +142,7 @@ impl Expected {
         let expected = &self.outputs[&sample];
         sums.resize(self.decided.len(), (0.0, 0.0));
         for (sum, &at) in sums.iter_mut().zip(&self.decided) {
-            let (signal, noise) = powers(&expected[at], &outputs[at]);
+            let (signal, noise) = powers(&expected[at].to_f64_vec(), &outputs[at].to_f64_vec());
             *sum = (sum.0 + signal, sum.1 + noise);
         }
     }
@@ -170,9 +174,9 @@ pub(crate) fn noise_of(powers: &[(f64, f64)]) -> f64 {
 }
 
 /// Powers of the signal and of the noise.
-fn powers(expected: &Tensor, got: &Tensor) -> (f64, f64) {
+fn powers(expected: &[f64], got: &[f64]) -> (f64, f64) {
     let mut powers = (0.0, 0.0);
-    for (e, g) in expected.to_f64_vec().into_iter().zip(got.to_f64_vec()) {
+    for (&e, &g) in expected.iter().zip(got) {
         // Equal values, infinite ones included, are no noise.
         let difference = if e == g { 0.0 } else { e - g };
         if e.is_finite() {
@@ -184,16 +188,11 @@ fn powers(expected: &Tensor, got: &Tensor) -> (f64, f64) {
 }
 
 /// Counts the rows whose largest element is the same one, and of those with labels the ones where it is the right one.
-fn decisions(expected: &Tensor, got: &Tensor, labels: &[i64], compared: &mut Compared) {
-    let width = expected.shape().last().copied().unwrap_or(1);
-    if width < 2 {
-        return;
-    }
+fn decisions(expected: ChunksExact<'_, f64>, got: ChunksExact<'_, f64>, labels: &[i64], compared: &mut Compared) {
     let largest = |row: &[f64]| {
         row.iter().enumerate().fold((0, f64::NEG_INFINITY), |m, (i, &v)| if v > m.1 { (i, v) } else { m }).0
     };
-    let (expected, got) = (expected.to_f64_vec(), got.to_f64_vec());
-    let decided = expected.chunks_exact(width).map(largest).zip(got.chunks_exact(width).map(largest));
+    let decided = expected.map(largest).zip(got.map(largest));
     for (row, (e, g)) in decided.enumerate() {
         compared.rows += 1;
         compared.same += u64::from(e == g);

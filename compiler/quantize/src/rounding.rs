@@ -184,21 +184,20 @@ impl Search<'_> {
         }
         let less = f64::from(step) * self.scale;
         let alone = less * (2.0 * self.slopes[k] - less * self.bends[k]);
-        let (mut with, mut moves) = (0.0, vec![(k, step)]);
+        let (mut with, mut other) = (0.0, None);
         for (j, (slope, shared)) in self.slopes.iter().zip(self.plane.matrix.row(k)).enumerate() {
             let slope = slope - less * shared;
             let gain = self.scale * (2.0 * slope.abs() - self.scale * self.bends[j]);
             let step = if slope < 0.0 { -1 } else { 1 };
             if gain > with && j != k && self.is_code(j, step) {
-                with = gain;
-                moves.truncate(1);
-                moves.push((j, step));
+                (with, other) = (gain, Some((j, step)));
             }
         }
         // Less is the rounding of the sums.
         if alone + with <= 1e-9 * self.scale * self.scale * self.bends[k] {
             return Vec::new();
         }
+        let moves: Vec<(usize, i8)> = [(k, step)].into_iter().chain(other).collect();
         for &(k, step) in &moves {
             let less = f64::from(step) * self.scale;
             self.row[k] += step;

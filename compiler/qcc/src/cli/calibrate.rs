@@ -163,6 +163,9 @@ impl Calibrate {
         let needs = [
             ("--int8", !self.int8.is_empty()),
             ("--int16", !self.int16.is_empty()),
+            ("--min-sqnr", self.min_sqnr.is_some()),
+            ("--min-agreement", self.min_agreement.is_some()),
+            ("--max-drop", self.max_drop.is_some()),
             ("--report", self.report.is_some()),
         ];
         if let Some((option, _)) = needs.iter().find(|(_, given)| *given) {
