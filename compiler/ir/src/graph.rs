@@ -50,7 +50,7 @@ pub struct InputNode {
 }
 
 /// An operator call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpNode {
     /// Name in the model, for messages; may be empty.
     pub name: String,
@@ -68,7 +68,7 @@ pub struct OpNode {
 }
 
 /// The op at the heart of a fused kernel; its inputs are the first `inputs` inputs of the [`FusedNode`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Core {
     /// The operator, with one output.
     pub op: Op,
@@ -79,7 +79,7 @@ pub struct Core {
 }
 
 /// One kernel: `body` applied to every element of `core` (or, without a core, to the inputs broadcast together).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FusedNode {
     /// Name for messages.
     pub name: String,
@@ -94,7 +94,7 @@ pub struct FusedNode {
 }
 
 /// A node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Node {
     /// A graph input; one output.
     Input(InputNode),
@@ -135,6 +135,17 @@ pub struct Graph {
     pub name: String,
     /// Free texts of the model (labels, alphabet), by key, in the model's order.
     pub metadata: Vec<(String, String)>,
+}
+
+/// The same nodes in the same order, the same inputs, outputs and texts.
+impl PartialEq for Graph {
+    fn eq(&self, other: &Self) -> bool {
+        let same_nodes = || self.node_ids().all(|id| self.node(id) == other.node(id));
+        (&self.name, &self.metadata, &self.inputs, &self.outputs)
+            == (&other.name, &other.metadata, &other.inputs, &other.outputs)
+            && self.node_ids().eq(other.node_ids())
+            && same_nodes()
+    }
 }
 
 /// Some nodes of a graph as a graph of their own.

@@ -75,7 +75,6 @@ impl<'c> Assembly<'c> {
 
     /// Gives every buffer its place.
     pub fn finish(self, name: &str, inputs: Vec<Port>, outputs: Vec<Port>) -> Program {
-        let end = self.steps.len() + 1;
         let mut lives: Vec<Option<(usize, usize)>> = vec![None; self.buffers.len()];
         let mut used = |buffer: BufferId, at: usize| {
             let life = &mut lives[buffer.0 as usize];
@@ -85,7 +84,8 @@ impl<'c> Assembly<'c> {
         for (i, step) in self.steps.iter().enumerate() {
             operands(&step.action, &mut |buffer| used(buffer, i + 1));
         }
-        outputs.iter().for_each(|port| used(port.buffer, end));
+        // An output is read when its last step has written it. One that no step writes is a constant.
+        outputs.iter().for_each(|port| _ = lives[port.buffer.0 as usize].get_or_insert((0, 0)));
         let intervals: Vec<Interval> = self
             .buffers
             .iter()

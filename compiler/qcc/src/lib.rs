@@ -3,6 +3,7 @@
 pub mod arrays;
 pub mod batch;
 pub mod budget;
+pub mod compiler;
 pub mod corpus;
 mod curve;
 pub mod cut;

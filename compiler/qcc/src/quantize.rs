@@ -2,6 +2,7 @@
 
 use crate::batch;
 use crate::budget::{Budget, Next, Point, Search};
+use crate::compiler::Compiler;
 use crate::failure::{CONVERT, Failure};
 use crate::model::Model;
 use crate::pipeline;
@@ -165,7 +166,8 @@ pub fn quantize<A: Into<batch::Array>>(
         check_labels(&typed, labels.len(), samples.count())?;
     }
     let float = pipeline::canonical(&typed, rules)?;
-    let compile = compiler(rules);
+    let compiler = Compiler::new(rules);
+    let compile = sessions(&compiler);
     let runtime = Runtime { compile: &compile, progress: watch.sample };
     qcc_quantize::check_finite(&float, &samples)?;
     (watch.stage)("calibrating", samples.count());
@@ -357,15 +359,12 @@ fn widest(allowed: &[Precision]) -> Precision {
     allowed.iter().copied().find(|p| p.is_quantized()).unwrap_or(Precision::Float)
 }
 
-/// Compiles graphs with rules for this machine.
-fn compiler(rules: &RuleSet) -> impl Fn(&Graph) -> Result<Sessions, QuantizeError> + Sync + '_ {
+/// Starts sessions of compiled graphs.
+fn sessions<'a>(compiler: &'a Compiler<'_>) -> impl Fn(&Graph) -> Result<Sessions, QuantizeError> + Sync + 'a {
+    let failed = |e: Failure| QuantizeError::Compile(e.to_string());
     move |graph| {
-        let compiled = pipeline::compile(graph, &Bindings::default(), rules, Target::host(), &mut |_| ())
-            .map_err(|e| QuantizeError::Compile(e.to_string()))?;
-        let start = move || {
-            pipeline::session(&compiled.program, 1, Engine::Jit).map_err(|e| QuantizeError::Compile(e.to_string()))
-        };
-        Ok(Box::new(start))
+        let program = compiler.program(graph).map_err(failed)?;
+        Ok(Box::new(move || pipeline::session(&program, 1, Engine::Jit).map_err(failed)))
     }
 }
 
@@ -385,7 +384,8 @@ pub fn layer_errors<A: Into<batch::Array>>(
     qcc_quantize::check_finite(&quantized.float, &samples)?;
     let indices = qcc_quantize::spread(samples.count(), COMPARED);
     (watch.stage)("measuring layers", indices.len());
-    let compile = compiler(rules);
+    let compiler = Compiler::new(rules);
+    let compile = sessions(&compiler);
     let runtime = Runtime { compile: &compile, progress: watch.sample };
     Ok(qcc_quantize::layer_errors(&quantized.calibration, &quantized.plan, &samples, &indices, &runtime)?)
 }

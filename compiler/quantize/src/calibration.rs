@@ -350,11 +350,8 @@ fn observe(
         let of = |&(v, axis): &(ValueId, usize)| graph.ty(v).shape.get(axis).copied().unwrap_or(1);
         values.iter().map(|value| Moments::new(of(value), counted)).collect()
     };
-    let lanes = lanes::fold_floats(sessions, data, indices, runtime.progress, start, |all, sample, outputs| {
-        for ((moments, tensor), (value, _)) in all.iter_mut().zip(outputs).zip(values) {
-            moments.add(tensor, &|| format!("sample {sample}: `{}`", flow::value_name(graph, *value)))?;
-        }
-        Ok(())
+    let lanes = lanes::fold_floats(sessions, data, indices, runtime.progress, start, |all, sample, at, tensor| {
+        all[at].add(tensor, &|| format!("sample {sample}: `{}`", flow::value_name(graph, values[at].0)))
     })?;
     let mut total = start();
     for lane in &lanes {

@@ -27,15 +27,15 @@ pub fn best(
 ) -> Result<Vec<(Method, Grid)>, QuantizeError> {
     let weights: Vec<Vec<f32>> = tried.iter().map(|(v, _)| weights_of(graph, layers, *v)).collect();
     let start = || -> Vec<Vec<f64>> { tried.iter().map(|(_, grids)| vec![0.0; grids.len()]).collect() };
-    let lanes = lanes::fold_floats(sessions, data, samples, runtime.progress, start, |errors, _, outputs| {
-        for ((sums, values), ((_, grids), weights)) in errors.iter_mut().zip(outputs).zip(tried.iter().zip(&weights)) {
-            for (i, (_, grid)) in grids.iter().enumerate() {
-                // Methods often agree.
-                sums[i] += match grids[..i].iter().position(|(_, g)| g == grid) {
-                    Some(same) => sums[same] - sums[i],
-                    None => error(values, weights, grid),
-                };
-            }
+    let lanes = lanes::fold_floats(sessions, data, samples, runtime.progress, start, |errors, _, at, values| {
+        let Some((_, grids)) = tried.get(at) else { return Ok(()) };
+        let sums = &mut errors[at];
+        for (i, (_, grid)) in grids.iter().enumerate() {
+            // Methods often agree.
+            sums[i] += match grids[..i].iter().position(|(_, g)| g == grid) {
+                Some(same) => sums[same] - sums[i],
+                None => error(values, &weights[at], grid),
+            };
         }
         Ok(())
     })?;
@@ -80,8 +80,8 @@ fn weights_of(graph: &TypedGraph, layers: &[Layer], value: ValueId) -> Vec<f32> 
     let mut by_channel = vec![0.0f64; graph.ty(value).shape[axis]];
     for layer in readers.filter(|l| l.input_axis == axis) {
         for (output, row) in layer.rows().iter().enumerate() {
-            for (k, &w) in row.iter().enumerate() {
-                by_channel[layer.channel(output, k)] += f64::from(w) * f64::from(w);
+            for (&w, channel) in row.iter().zip(layer.channels(output)) {
+                by_channel[channel] += f64::from(w) * f64::from(w);
             }
         }
     }

@@ -18,12 +18,32 @@ pub struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// Folds each lane from its first row to its last.
+    /// The lanes of each row.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32; LANES]> {
+        self.rows.chunks(self.width).filter_map(|row| row.first_chunk())
+    }
+
+    /// Folds each lane from its first row to its last, with the vectors that the CPU has.
     pub fn fold(&self, start: f32, step: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
-        let mut folded = [start; LANES];
-        for row in self.rows.chunks(self.width).filter_map(|row| row.first_chunk::<LANES>()) {
+        pulp::Arch::new().dispatch(Fold { tile: self, start, step })
+    }
+}
+
+struct Fold<'a, F> {
+    tile: &'a Tile<'a>,
+    start: f32,
+    step: F,
+}
+
+impl<F: Fn(f32, f32) -> f32> pulp::WithSimd for Fold<'_, F> {
+    type Output = [f32; LANES];
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> [f32; LANES] {
+        let mut folded = [self.start; LANES];
+        for row in self.tile.rows() {
             for (lane, &v) in folded.iter_mut().zip(row) {
-                *lane = step(*lane, v);
+                *lane = (self.step)(*lane, v);
             }
         }
         folded

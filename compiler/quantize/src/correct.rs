@@ -76,12 +76,11 @@ fn shifts(
     let means = |graph: &Graph, skip: usize| -> Result<Vec<Vec<f64>>, QuantizeError> {
         let sessions = (runtime.compile)(graph)?;
         let start = || -> Vec<Moments> { chosen.iter().map(|&i| Moments::new(plan.layers[i].outputs(), 0)).collect() };
-        let lanes = lanes::fold_floats(&sessions, *data, samples, runtime.progress, start, |all, sample, values| {
-            for (moments, value) in all.iter_mut().zip(&values[skip..]) {
-                moments.add(value, &|| format!("sample {sample}: a quantized layer"))?;
-            }
-            Ok(())
-        })?;
+        let lanes =
+            lanes::fold_floats(&sessions, *data, samples, runtime.progress, start, |all, sample, at, values| {
+                let Some(at) = at.checked_sub(skip) else { return Ok(()) };
+                all[at].add(values, &|| format!("sample {sample}: a quantized layer"))
+            })?;
         let mut total = start();
         for lane in &lanes {
             total.iter_mut().zip(lane).for_each(|(t, l)| t.merge(l));

@@ -54,7 +54,8 @@ pub fn fold<A: Send>(
     })
 }
 
-/// As [`fold`], over outputs that are floats and large: they are read where they were computed.
+/// As [`fold`], over large outputs, those that are floats: each is read where it was computed, as soon as it is. `step` hears of
+/// the sample and of the output's position.
 ///
 /// # Errors
 /// As [`fold`].
@@ -64,17 +65,26 @@ pub fn fold_floats<A: Send>(
     indices: &[usize],
     progress: &(dyn Fn() + Sync),
     start: impl Fn() -> A + Sync,
-    step: impl Fn(&mut A, usize, &[&[f32]]) -> Result<(), QuantizeError> + Sync,
+    step: impl Fn(&mut A, usize, usize, &[f32]) -> Result<(), QuantizeError> + Sync,
 ) -> Result<Vec<A>, QuantizeError> {
     each(sessions, samples, indices, progress, start, |all, sample, session, inputs| {
         let failed = |error| QuantizeError::Run { sample, error };
-        if session.tail().is_some() {
-            let outputs = session.run(inputs).map_err(failed)?;
-            return step(all, sample, &outputs.iter().map(Tensor::slice).collect::<Vec<_>>());
+        let mut result = Ok(());
+        let mut seen = |at: usize, values: &[f32]| {
+            if result.is_ok() {
+                result = step(all, sample, at, values);
+            }
+        };
+        match session.tail() {
+            None => session.watch(inputs, &mut seen).map_err(failed)?,
+            Some(_) => {
+                let outputs = session.run(inputs).map_err(failed)?;
+                for (at, output) in outputs.iter().enumerate() {
+                    output.as_slice().into_iter().for_each(|values| seen(at, values));
+                }
+            }
         }
-        session.run_in_place(inputs).map_err(failed)?;
-        let float = |at| session.floats(at).expect("what is measured are floats");
-        step(all, sample, &(0..session.outputs().len()).map(float).collect::<Vec<_>>())
+        result
     })
 }
 

@@ -126,15 +126,16 @@ impl Layer {
         out
     }
 
-    /// Which channel of the input weight `k` of output `output` is multiplied with.
-    pub fn channel(&self, output: usize, k: usize) -> usize {
-        if self.op != "Conv" {
-            return k;
-        }
-        let per_group = self.weights.shape()[1];
-        let taps: usize = self.weights.shape()[2..].iter().product();
-        let group = output / (self.outputs() / self.groups);
-        group * per_group + k / taps
+    /// The channels of the input that the weights of an output are multiplied with, in order.
+    pub fn channels(&self, output: usize) -> impl Iterator<Item = usize> + use<> {
+        let (group, per_group, taps) = match self.is_matrix_product() {
+            true => (0, self.weights.elements() / self.outputs(), 1),
+            false => {
+                let shape = self.weights.shape();
+                (output / (self.outputs() / self.groups), shape[1], shape[2..].iter().product())
+            }
+        };
+        (group * per_group..(group + 1) * per_group).flat_map(move |channel| std::iter::repeat_n(channel, taps))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one pass over the samples keeps of a tensor: per channel extremes, mean and second moment of all values; a histogram
 //! of some of them.
 
-use crate::columns::{greatest_divisor, tiles};
+use crate::columns::{LANES, Tile, greatest_divisor, tiles};
 use crate::{Histogram, QuantizeError};
 
 /// What is kept of one channel.
@@ -54,10 +54,7 @@ impl Moments {
         let count = self.channels.len();
         let mut broken = false;
         tiles(values, count, |tile| {
-            let min = tile.fold(f32::INFINITY, |m, v| if v < m { v } else { m });
-            let max = tile.fold(f32::NEG_INFINITY, |m, v| if v > m { v } else { m });
-            let sum = tile.fold(0.0, |s, v| s + v);
-            let squares = tile.fold(0.0, |s, v| s + v * v);
+            let [min, max, sum, squares] = pulp::Arch::new().dispatch(OfLanes(tile));
             for lane in 0..tile.lanes {
                 let channel = &mut self.channels[(tile.first + lane) % count];
                 channel.min = channel.min.min(min[lane]);
@@ -125,6 +122,26 @@ impl Moments {
     pub fn mean_squares(&self) -> Vec<f64> {
         let n = self.per_channel.max(1) as f64;
         self.channels.iter().map(|c| c.squares / n).collect()
+    }
+}
+
+/// Of each lane the smallest value, the largest, the sum, the sum of squares.
+struct OfLanes<'a>(&'a Tile<'a>);
+
+impl pulp::WithSimd for OfLanes<'_> {
+    type Output = [[f32; LANES]; 4];
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+        let (mut min, mut max) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let (mut sum, mut squares) = ([0.0; LANES], [0.0; LANES]);
+        for row in self.0.rows() {
+            min.iter_mut().zip(row).for_each(|(m, &v)| *m = if v < *m { v } else { *m });
+            max.iter_mut().zip(row).for_each(|(m, &v)| *m = if v > *m { v } else { *m });
+            sum.iter_mut().zip(row).for_each(|(s, &v)| *s += v);
+            squares.iter_mut().zip(row).for_each(|(s, &v)| *s += v * v);
+        }
+        [min, max, sum, squares]
     }
 }
 

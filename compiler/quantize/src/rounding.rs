@@ -63,8 +63,8 @@ impl Rounded {
         let mut all: Vec<Self> = nearest.iter().map(empty).collect();
         for (group, covariance) in covariances.iter().enumerate() {
             let outputs = group * per_group..(group + 1) * per_group;
-            let inverse = |k: usize| factors.map_or(1.0, |f| 1.0 / f64::from(f[layer.channel(outputs.start, k)]));
-            let inverse: Vec<f64> = (0..covariance.mean.len()).map(inverse).collect();
+            let inverse = |channel: usize| factors.map_or(1.0, |f| 1.0 / f64::from(f[channel]));
+            let inverse: Vec<f64> = layer.channels(outputs.start).map(inverse).collect();
             let plane = Plane::new(covariance, &inverse);
             for (rounded, (nearest, codes)) in all.iter_mut().zip(nearest) {
                 let scales = &nearest.scales[outputs.clone()];

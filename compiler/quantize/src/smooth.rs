@@ -86,8 +86,8 @@ fn best(moments: &Moments, readers: &[&Layer], signals: &[Vec<f64>]) -> Option<V
     };
     for layer in readers {
         for (o, row) in layer.rows().iter().enumerate() {
-            for (k, w) in row.iter().enumerate() {
-                let slot = &mut channels.weight[layer.channel(o, k)];
+            for (w, channel) in row.iter().zip(layer.channels(o)) {
+                let slot = &mut channels.weight[channel];
                 *slot = slot.max(f64::from(w.abs()));
             }
         }
@@ -125,12 +125,12 @@ fn noise(channels: &Channels, readers: &[&Layer], signals: &[Vec<f64>], factors:
         let mean = signals.iter().sum::<f64>() / signals.len().max(1) as f64;
         for (o, row) in layer.rows().iter().enumerate() {
             let signal = signals[o].max(QUIET * mean).max(f64::MIN_POSITIVE);
-            let scaled = |k: usize, w: &f32| f64::from(*w) * factors[layer.channel(o, k)];
-            let largest = row.iter().enumerate().fold(0.0, |m: f64, (k, w)| m.max(scaled(k, w).abs()));
+            let scaled = |(w, channel): (&f32, usize)| f64::from(*w) * factors[channel];
+            let weights = || row.iter().zip(layer.channels(o));
+            let largest = weights().fold(0.0, |m: f64, w| m.max(scaled(w).abs()));
             let weight_step = largest / f64::from(Codes::I8.highest);
-            for (k, w) in row.iter().enumerate() {
-                let c = layer.channel(o, k);
-                let noise = step * step * scaled(k, w).powi(2)
+            for (w, c) in weights() {
+                let noise = step * step * scaled((w, c)).powi(2)
                     + weight_step * weight_step * channels.squares[c] / (factors[c] * factors[c]);
                 total += noise / signal;
             }
@@ -154,7 +154,7 @@ pub fn scaled_layer(layer: &Layer, factors: &[f32]) -> Layer {
         .rows()
         .iter()
         .enumerate()
-        .map(|(o, row)| row.iter().enumerate().map(|(k, w)| w * factors[layer.channel(o, k)]).collect())
+        .map(|(o, row)| row.iter().zip(layer.channels(o)).map(|(w, channel)| w * factors[channel]).collect())
         .collect();
     Layer { weights: Tensor::new(layer.weights.shape().iter().copied(), layer.unrows(&rows)), ..layer.clone() }
 }

@@ -31,8 +31,7 @@ pub fn best_scales(layer: &Layer, importance: &[f64], codes: Codes, block: Optio
 
 /// The importance of every weight of an output.
 fn importance_of(layer: &Layer, output: usize, importance: &[f64]) -> Vec<f64> {
-    let terms = layer.weights.elements() / layer.outputs();
-    (0..terms).map(|k| importance[layer.channel(output, k)]).collect()
+    layer.channels(output).map(|channel| importance[channel]).collect()
 }
 
 /// Quantizes the weights of a layer by its [`best_scales`]. `input_scale` is the scale of the input: a bias must fit into 32
@@ -131,7 +130,13 @@ fn weight_noise(row: &[f32], codes: &[i8], scale: f32, importance: &[f64]) -> f6
 
 /// The code of a weight.
 pub fn code(w: f32, scale: f32, codes: Codes) -> i8 {
-    (w / scale).round_ties_even().clamp(codes.lowest as f32, codes.highest as f32) as i8
+    rounded(w, scale, (codes.lowest as f32, codes.highest as f32)) as i8
+}
+
+/// The same as a number.
+#[inline(always)]
+fn rounded(w: f32, scale: f32, (lowest, highest): (f32, f32)) -> f32 {
+    (w / scale).round_ties_even().clamp(lowest, highest)
 }
 
 /// `None` if all weights are zero.
@@ -142,9 +147,40 @@ fn best_scale(row: &[f32], importance: &[f64], codes: Codes) -> Option<f64> {
     }
     let full = f64::from(largest) / f64::from(codes.highest);
     let candidates = (0..CANDIDATES).map(|i| full * (1.0 - (1.0 - SMALLEST) * i as f64 / CANDIDATES as f64));
-    let error = |scale: f64| -> f64 {
-        let distance = |w: f32| (f64::from(code(w, scale as f32, codes)) * scale - f64::from(w)).powi(2);
-        row.iter().zip(importance).map(|(&w, i)| distance(w) * (i + f64::MIN_POSITIVE)).sum()
-    };
+    let ends = (codes.lowest as f32, codes.highest as f32);
+    let error = |scale: f64| pulp::Arch::new().dispatch(Error { row, importance, scale, ends });
     candidates.map(|s| (error(s), s)).reduce(|a, b| if b.0 < a.0 { b } else { a }).map(|(_, s)| s)
+}
+
+/// The squared error of weights at a scale, each counting as much as its importance.
+struct Error<'a> {
+    row: &'a [f32],
+    importance: &'a [f64],
+    scale: f64,
+    /// The lowest and the highest code.
+    ends: (f32, f32),
+}
+
+/// Weights whose errors are summed side by side.
+const LANES: usize = 8;
+
+impl pulp::WithSimd for Error<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> f64 {
+        let Self { row, importance, scale, ends } = self;
+        let error = |w: f32, importance: f64| {
+            let d = f64::from(rounded(w, scale as f32, ends)) * scale - f64::from(w);
+            d * d * (importance + f64::MIN_POSITIVE)
+        };
+        let mut sums = [0.0; LANES];
+        let ((rows, rest), (importances, of_rest)) = (row.as_chunks::<LANES>(), importance.as_chunks::<LANES>());
+        for (w, i) in rows.iter().zip(importances) {
+            for lane in 0..LANES {
+                sums[lane] += error(w[lane], i[lane]);
+            }
+        }
+        sums.iter().sum::<f64>() + rest.iter().zip(of_rest).map(|(&w, &i)| error(w, i)).sum::<f64>()
+    }
 }

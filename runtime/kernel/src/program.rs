@@ -4,6 +4,7 @@
 //! arena. The artifact stores it; a session compiles its kernels for the CPU it finds and runs the steps in order.
 
 mod check;
+mod complete;
 mod limits;
 mod traffic;
 
@@ -24,7 +25,8 @@ pub struct Program {
     pub metadata: Vec<(String, String)>,
     /// Inputs in the model's order.
     pub inputs: Vec<Port>,
-    /// Outputs in the model's order, or what the [`tail`](Self::tail) reads.
+    /// Outputs in the model's order, or what the [`tail`](Self::tail) reads. They lie in their buffers when they are
+    /// [complete](Self::complete); later steps may write other values there.
     pub outputs: Vec<Port>,
     /// Kernels, each different; steps refer to them by position.
     pub kernels: Vec<Kernel>,

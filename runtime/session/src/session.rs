@@ -2,6 +2,7 @@
 
 use crate::SessionError;
 use crate::arena::Arena;
+use crate::outputs::Outputs;
 use crate::steps::{self, Bound, Machine, Place};
 use crate::team::{MOST_THREADS, Team};
 use qcc_jit::{CodeModule, CpuFeatures};
@@ -59,7 +60,7 @@ pub struct Session {
     code: CodeModule,
     steps: Vec<Bound>,
     inputs: Vec<Place>,
-    outputs: Vec<Place>,
+    outputs: Outputs,
     team: Option<Team>,
     _arena: Arena,
     /// A copy of the constants, if they do not lie at a multiple of the alignment.
@@ -90,7 +91,7 @@ impl Session {
         };
         let steps = steps::bind(&program, options, &place)?;
         let inputs = program.inputs.iter().map(|port| place(port.buffer)).collect();
-        let outputs = program.outputs.iter().map(|port| place(port.buffer)).collect();
+        let outputs = Outputs::new(&program, &place);
         let team = match steps.iter().any(Bound::is_split) {
             false => None,
             true => Some(Team::new(threads).map_err(|e| SessionError::Threads { threads, why: e.to_string() })?),
@@ -139,41 +140,47 @@ impl Session {
     }
 
     fn run_steps(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
-        self.run_in_place(inputs)?;
-        Ok(self.tensors((0..self.outputs.len()).map(|at| self.output_bytes(at).to_vec()).collect()))
+        let mut outputs = vec![Vec::new(); self.program.outputs.len()];
+        self.run_seen(inputs, &mut |at, bytes| outputs[at] = bytes.to_vec())?;
+        Ok(self.tensors(outputs))
     }
 
-    /// Runs the steps once and leaves what they compute where it is, until the next run.
+    /// Runs the steps once. Each of [`Session::outputs`] that consists of f32 is seen where it was computed, row-major, as soon
+    /// as it is: there is memory for those only that further steps read.
     ///
     /// # Errors
     /// As [`Session::run`].
-    pub fn run_in_place(&mut self, inputs: &[Tensor]) -> Result<(), SessionError> {
+    pub fn watch(&mut self, inputs: &[Tensor], seen: &mut dyn FnMut(usize, &[f32])) -> Result<(), SessionError> {
+        let program = Arc::clone(&self.program);
+        self.run_seen(inputs, &mut |at, bytes| {
+            if program.outputs[at].ty.dtype == DType::F32 {
+                // SAFETY: any bytes are floats; buffers are aligned, so nothing is left before or behind.
+                seen(at, unsafe { bytes.align_to().1 });
+            }
+        })
+    }
+
+    fn run_seen(&mut self, inputs: &[Tensor], seen: &mut dyn FnMut(usize, &[u8])) -> Result<(), SessionError> {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         self.write_inputs(&bytes)?;
-        self.execute()
+        self.execute(&mut |step, machine| step.run(machine), seen)
     }
 
-    fn execute(&mut self) -> Result<(), SessionError> {
+    /// Runs every step by `run`.
+    fn execute(
+        &mut self,
+        run: &mut dyn FnMut(&mut Bound, &mut Machine<'_>) -> Result<(), SessionError>,
+        seen: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<(), SessionError> {
         let team = self.team.as_mut();
         let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
-        self.steps.iter_mut().try_for_each(|step| step.run(&mut machine))
-    }
-
-    /// What the last run computed for one of [`Session::outputs`], row-major; none if its elements are not f32.
-    ///
-    /// # Panics
-    /// If there is no such output.
-    pub fn floats(&self, at: usize) -> Option<&[f32]> {
-        let port = &self.program.outputs[at];
-        let (place, elements) = (self.outputs[at].0.cast_const(), port.ty.elements());
-        // SAFETY: the check made sure that the buffer has the port's bytes; buffers are aligned, and any bytes are floats.
-        (port.ty.dtype == DType::F32).then(|| unsafe { std::slice::from_raw_parts(place.cast::<f32>(), elements) })
-    }
-
-    fn output_bytes(&self, at: usize) -> &[u8] {
-        // SAFETY: the check made sure that the buffer has the port's bytes.
-        unsafe { std::slice::from_raw_parts(self.outputs[at].0.cast_const(), self.program.outputs[at].ty.bytes()) }
+        self.outputs.after(0, seen);
+        for (before, step) in self.steps.iter_mut().enumerate() {
+            run(step, &mut machine)?;
+            self.outputs.after(before + 1, seen);
+        }
+        Ok(())
     }
 
     /// Runs the steps once on the bytes of the model's inputs, row-major, and writes the bytes of [`Session::outputs`].
@@ -186,9 +193,7 @@ impl Session {
         for (port, slot) in self.program.outputs.iter().zip(outputs.iter()) {
             sized("output", port, slot.len())?;
         }
-        self.execute()?;
-        outputs.iter_mut().enumerate().for_each(|(at, slot)| slot.copy_from_slice(self.output_bytes(at)));
-        Ok(())
+        self.execute(&mut |step, machine| step.run(machine), &mut |at, bytes| outputs[at].copy_from_slice(bytes))
     }
 
     /// Runs the model once and times every step, in the program's order; what a tail takes is not in it.
@@ -199,17 +204,17 @@ impl Session {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         self.write_inputs(&bytes)?;
-        let team = self.team.as_mut();
-        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
         let mut times = Vec::with_capacity(self.steps.len());
-        let run = Instant::now();
-        for step in &mut self.steps {
-            let start_ns = run.elapsed().as_nanos() as u64;
-            step.run(&mut machine)?;
-            let nanoseconds = run.elapsed().as_nanos() as u64 - start_ns;
+        let mut outputs = vec![Vec::new(); self.program.outputs.len()];
+        let start = Instant::now();
+        let mut run = |step: &mut Bound, machine: &mut Machine<'_>| {
+            let start_ns = start.elapsed().as_nanos() as u64;
+            step.run(machine)?;
+            let nanoseconds = start.elapsed().as_nanos() as u64 - start_ns;
             times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
-        }
-        let outputs = (0..self.outputs.len()).map(|at| self.output_bytes(at).to_vec()).collect();
+            Ok(())
+        };
+        self.execute(&mut run, &mut |at, bytes| outputs[at] = bytes.to_vec())?;
         let outputs = self.run_tail(self.tensors(outputs))?;
         Ok((outputs, times))
     }

@@ -696,7 +696,7 @@ fn fields_of_the_file_are_checked_before_they_are_used() {
     assert_eq!(refused(&|bytes| bytes.extend([0; 64])), early);
     assert_eq!(
         refused(&|bytes| bytes[4] = 2),
-        "it has format version 2, this program reads 5; compile the model again"
+        "it has format version 2, this program reads 6; compile the model again"
     );
     assert_eq!(refused(&|bytes| bytes[0] = b'Q'), "it is not a compiled model (no `qcc` mark at its start)");
     let header = u64::from_le_bytes(whole[8..16].try_into().expect("eight bytes"));
