@@ -138,6 +138,8 @@ pub struct Search<'a> {
     pub budget: Budget,
     /// Whether biases are corrected for what is chosen.
     pub correct: bool,
+    /// Biases without corrections. What was corrected for quantized layers in front is wrong where these are floats.
+    pub uncorrected: Vec<Vec<f32>>,
     /// The float model's outputs on the samples that corrections are judged by.
     pub expected: &'a Expected,
     /// The same on those that the budget is checked with.
@@ -306,9 +308,19 @@ impl Search<'_> {
         Ok(self.judge(precisions, self.check).loss(calibration)?)
     }
 
-    /// The loss of precisions, with biases corrected for them if that may bring it within the budget.
+    /// The loss of precisions with the biases as they are, with uncorrected ones, or with those corrected for them: the first that
+    /// is within the budget, if one may be.
     fn measured(&self, calibration: &mut Calibration, precisions: &[Precision]) -> Result<Loss, Failure> {
-        let loss = self.loss(calibration, precisions)?;
+        let mut loss = self.loss(calibration, precisions)?;
+        if !self.budget.holds(loss) && calibration.biases != self.uncorrected {
+            let corrected = std::mem::replace(&mut calibration.biases, self.uncorrected.clone());
+            let without = self.loss(calibration, precisions)?;
+            if self.budget.excess(without) < self.budget.excess(loss) {
+                loss = without;
+            } else {
+                calibration.biases = corrected;
+            }
+        }
         if self.correct && !self.budget.holds(loss) && self.budget.measured(loss) <= CORRECTABLE {
             let judge = self.judge(precisions, self.expected);
             let mut before = judge.loss(calibration)?;

@@ -198,6 +198,7 @@ pub fn quantize<A: Into<batch::Array>>(
         calibration.round(&judge, &others, options.rounding, &mut loss)?;
         steps.push(("rounded weights", loss));
     }
+    let uncorrected = calibration.biases.clone();
     if options.does(Step::Correct) {
         (watch.stage)("correcting biases", others.len());
         qcc_quantize::correct_biases(&mut calibration, &judge, &others, &mut loss)?;
@@ -219,6 +220,7 @@ pub fn quantize<A: Into<batch::Array>>(
             sensitivities: &sensitivities,
             budget,
             correct: options.does(Step::Correct),
+            uncorrected,
             expected: &expected,
             check: &check,
             samples: &samples,

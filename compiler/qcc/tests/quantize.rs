@@ -1,6 +1,8 @@
 //! Quantization from end to end, on the example of the repository.
 
+use qcc::budget::{Budget, Search};
 use qcc::failure::Failure;
+use qcc::precision::Chooser;
 use qcc::quantize::{self, Options, Products, Quantized, Step, Watch};
 use qcc::{arrays, batch, example, pipeline, standard_rules};
 use qcc_dsl::RuleSet;
@@ -311,19 +313,66 @@ fn the_next_choice_of_a_layer_is_more_accurate_and_no_faster() {
     assert!(seen > 0, "weights of eight bits take longer than those of seven");
 }
 
+/// Starts sessions of a graph as it is compiled with all rules.
+fn sessions(graph: &Graph) -> Result<Sessions, QuantizeError> {
+    let compiled = pipeline::compile(graph, &Bindings::default(), &RULES, Target::host(), &mut |_| ());
+    let program = compiled.expect("it compiles").program;
+    Ok(Box::new(move || Ok(pipeline::session(&program, 1, Engine::Jit).expect("it starts"))))
+}
+
+const RUNTIME: Runtime<'_> = Runtime { compile: &sessions, progress: &|| () };
+
+/// The example, calibrated with some images.
+fn calibrated(samples: &batch::Samples) -> Calibration {
+    let float = pipeline::canonical(&typed(&float()), &RULES).expect("it is canonical");
+    Calibration::new(&float, samples, &RUNTIME, Grids::default()).expect("it is calibrated")
+}
+
+/// What the float model computes of some of them.
+fn expected(calibration: &Calibration, samples: &batch::Samples, of: &[usize]) -> Expected {
+    let sessions = sessions(&calibration.float_with_logits()).expect("it compiles");
+    Expected::new(calibration, &sessions, samples, of, &|| ()).expect("it runs")
+}
+
+#[test]
+fn biases_corrected_for_other_precisions_do_not_rule_out_what_is_chosen() {
+    let samples = batch::Samples::new(vec![first(&IMAGES, 24)], vec![Some(4)]).expect("samples");
+    let mut calibration = calibrated(&samples);
+    let (judged, check) = (expected(&calibration, &samples, &[0, 1]), expected(&calibration, &samples, &[2, 3, 4, 5]));
+    let all = vec![Precision::Int8; calibration.layers.len()];
+    let allowed = vec![vec![Precision::Float, Precision::Int8]; all.len()];
+    let sensitivities = qcc_quantize::sensitivities(&calibration, &allowed, &judged, &samples, &RUNTIME);
+    let sensitivities = sensitivities.expect("they are measured");
+    let chooser = Chooser::new(&calibration, &allowed, &sensitivities, &RULES, WIDE).expect("it saturates");
+    let uncorrected = calibration.biases.clone();
+    calibration.biases.iter_mut().flatten().for_each(|bias| *bias += 0.5);
+    let judge = Judge { precisions: &all, expected: &check, data: &samples, runtime: &RUNTIME };
+    let now = judge.loss(&calibration).expect("it runs");
+    let budget = Budget::of(&Options { min_sqnr_db: Some(20.0), ..wide() }, now);
+    assert!(!budget.holds(now), "such biases are far from the float model's");
+    let search = Search {
+        chooser,
+        allowed: &allowed,
+        sensitivities: &sensitivities,
+        budget,
+        correct: false,
+        uncorrected: uncorrected.clone(),
+        expected: &judged,
+        check: &check,
+        samples: &samples,
+        others: &[],
+        runtime: &RUNTIME,
+    };
+    let found = search.run(&mut calibration, &all, now).expect("it is chosen");
+    assert!(budget.holds(found.loss) && found.precisions.contains(&Precision::Int8), "{:?}", found.precisions);
+    assert_eq!(calibration.biases, uncorrected);
+}
+
 #[test]
 fn biases_do_not_take_over_what_sets_some_samples_apart() {
-    let float = pipeline::canonical(&typed(&float()), &RULES).expect("it is canonical");
     let samples = batch::Samples::new(vec![first(&IMAGES, 24)], vec![Some(4)]).expect("samples");
-    let compile = |graph: &Graph| -> Result<Sessions, QuantizeError> {
-        let compiled = pipeline::compile(graph, &Bindings::default(), &RULES, Target::host(), &mut |_| ());
-        let program = compiled.expect("it compiles").program;
-        Ok(Box::new(move || Ok(pipeline::session(&program, 1, Engine::Jit).expect("it starts"))))
-    };
-    let runtime = Runtime { compile: &compile, progress: &|| () };
-    let mut calibration = Calibration::new(&float, &samples, &runtime, Grids::default()).expect("it is calibrated");
-    let sessions = compile(&calibration.float_with_logits()).expect("it compiles");
-    let expected = Expected::new(&calibration, &sessions, &samples, &[0], &|| ()).expect("it runs");
+    let mut calibration = calibrated(&samples);
+    let (expected, runtime) = (expected(&calibration, &samples, &[0]), RUNTIME);
     let precisions = vec![Precision::Int8; calibration.layers.len()];
     let judge = Judge { precisions: &precisions, expected: &expected, data: &samples, runtime: &runtime };
     let before = calibration.biases.clone();

@@ -3,7 +3,8 @@
 //! Lossy rules put alternatives of different errors into one class. What tells them apart are their constants, the codes of
 //! weights: a kernel that reads them adds their noise to the outputs, wherever else the codes were moved, transposed or
 //! folded. Extraction minimises time plus noise times a price, and the price is raised until the noise is within the budget.
-//! What is found this way lies on the lower hull of all pairs of time and noise, so a larger budget never costs time.
+//! What is found this way lies on the lower hull of all pairs of time and noise. Between two neighbours on it lies what uses
+//! some of the constants of both: of those that the noisier one adds, as many as the budget has room for.
 
 use super::choice::{self, Choice, Form};
 use super::{ExtractError, problem};
@@ -36,8 +37,8 @@ pub struct Within {
     pub cost_ns: f64,
 }
 
-/// The pairs of time and noise that no other graph beats in both, as far as they were asked for: extraction minimises time plus
-/// noise times a price, and what a price leads to is found once.
+/// The pairs of time and noise on the lower hull, as far as they were asked for: extraction minimises time plus noise times a
+/// price, and what a price leads to is found once.
 #[derive(Debug)]
 pub struct Frontier {
     noisy: Vec<Noisy>,
@@ -52,6 +53,9 @@ const STEP: f64 = 1.05;
 
 /// Least and largest price: the time of the whole graph for so much noise, relative to the budget.
 const PRICES: (f64, f64) = (1e-3, 1e3);
+
+/// Noise that no model is without: a price for less would not be a number.
+const LEAST: f64 = 1e-30;
 
 impl Frontier {
     /// Of graphs that read some of these constants.
@@ -68,12 +72,12 @@ impl Frontier {
         let mut sources = Sources::new(saturated, &self.noisy);
         let free = match &self.free {
             Some(free) => free,
-            None => self.free.insert(sources.choose(model, 0.0)?),
+            None => self.free.insert(sources.choose(model, &vec![0.0; self.noisy.len()])?),
         };
         if free.noise <= budget {
             return Ok(free.clone());
         }
-        let power = |price: f64| (price / budget.max(f64::MIN_POSITIVE)).log(STEP).round() as i32;
+        let power = |price: f64| (price / budget.max(LEAST)).log(STEP).round() as i32;
         let (mut low, mut high) = (power(PRICES.0), power(PRICES.1));
         for (&at, known) in self.found.range(low..=high) {
             match known.noise > budget {
@@ -86,7 +90,9 @@ impl Frontier {
             let known = match self.found.get(&at) {
                 Some(known) => known,
                 None => {
-                    let found = sources.choose(model, free.cost_ns * STEP.powi(at))?;
+                    let price = free.cost_ns * STEP.powi(at);
+                    let prices: Vec<f64> = self.noisy.iter().map(|noisy| price * noisy.noise).collect();
+                    let found = sources.choose(model, &prices)?;
                     self.found.entry(at).or_insert(found)
                 }
             };
@@ -101,8 +107,8 @@ impl Frontier {
             at = low + (high - low) / 2;
         }
         let within = self.found.values().filter(|found| found.noise <= budget);
-        let cheapest = within.min_by(|a, b| a.cost_ns.total_cmp(&b.cost_ns));
-        Ok(cheapest.unwrap_or(free).clone())
+        let cheapest = within.min_by(|a, b| a.cost_ns.total_cmp(&b.cost_ns)).unwrap_or(free);
+        sources.between(model, cheapest, self.found.get(&low).unwrap_or(free), budget)
     }
 }
 
@@ -114,7 +120,8 @@ const FORBIDDEN: f64 = 1e12;
 /// # Errors
 /// As [`extract`](super::extract).
 pub fn avoiding(saturated: &Saturated, model: &CostModel, noisy: &[Noisy]) -> Result<Within, ExtractError> {
-    Sources::new(saturated, noisy).choose(model, FORBIDDEN)
+    let prices: Vec<f64> = noisy.iter().map(|noisy| FORBIDDEN * noisy.noise).collect();
+    Sources::new(saturated, noisy).choose(model, &prices)
 }
 
 /// Which of the noisy constants other constants are computed from.
@@ -163,10 +170,42 @@ impl<'a> Sources<'a> {
         ids.iter().flat_map(|&id| self.of(id).to_vec()).collect()
     }
 
-    /// The cheapest graph where noise has a price (ns).
-    fn choose(&mut self, model: &CostModel, price: f64) -> Result<Within, ExtractError> {
+    /// The cheapest graph within a budget that uses the constants of one within it, and some of one beyond it: as many as there
+    /// is room for, from the first to the last, from the last to the first, or from the least noisy on.
+    fn between(
+        &mut self,
+        model: &CostModel,
+        within: &Within,
+        beyond: &Within,
+        budget: f64,
+    ) -> Result<Within, ExtractError> {
+        let noisy = self.noisy;
+        let forward: Vec<usize> = (0..noisy.len()).filter(|&i| beyond.used[i] && !within.used[i]).collect();
+        let backward = forward.iter().rev().copied().collect();
+        let mut by_noise = forward.clone();
+        by_noise.sort_by(|&a, &b| noisy[a].noise.total_cmp(&noisy[b].noise));
+        let mut best = within.clone();
+        for order in [forward, backward, by_noise] {
+            let mut allowed = within.used.clone();
+            let mut noise = within.noise;
+            for i in order {
+                if noise + noisy[i].noise <= budget {
+                    (allowed[i], noise) = (true, noise + noisy[i].noise);
+                }
+            }
+            let prices: Vec<f64> = allowed.iter().map(|allowed| if *allowed { 0.0 } else { FORBIDDEN }).collect();
+            let found = self.choose(model, &prices)?;
+            if found.noise <= budget && found.cost_ns < best.cost_ns {
+                best = found;
+            }
+        }
+        Ok(best)
+    }
+
+    /// The cheapest graph where each constant has a price (ns).
+    fn choose(&mut self, model: &CostModel, prices: &[f64]) -> Result<Within, ExtractError> {
         let (noisy, saturated) = (self.noisy, self.saturated);
-        let mut priced = |ids: &[Id]| price * self.all(ids).iter().map(|&i| noisy[i].noise).sum::<f64>();
+        let mut priced = |ids: &[Id]| self.all(ids).iter().map(|&i| prices[i]).sum::<f64>();
         let problem = problem::build_priced(saturated, model, &mut priced);
         let Choice { problem, selection, chosen, .. } = choice::choose_from(self.saturated, problem)?;
         let mut used = vec![false; noisy.len()];
@@ -183,7 +222,7 @@ impl<'a> Sources<'a> {
             };
             for i in self.all(&self.constants(node)) {
                 used[i] = true;
-                paid += price * noisy[i].noise;
+                paid += prices[i];
             }
         }
         let noise = used.iter().zip(noisy).filter(|(used, _)| **used).map(|(_, n)| n.noise).sum();
