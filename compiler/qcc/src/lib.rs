@@ -25,5 +25,6 @@ pub mod quantize;
 pub mod report;
 pub mod snapshot;
 pub mod specialized;
+pub mod speed;
 pub mod standard_rules;
 pub mod stored;

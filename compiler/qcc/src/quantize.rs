@@ -7,6 +7,7 @@ use crate::failure::{CONVERT, Failure};
 use crate::model::Model;
 use crate::pipeline;
 use crate::precision::Chooser;
+use crate::speed::Speed;
 use qcc_dsl::RuleSet;
 use qcc_ir::{Bindings, Graph, TypedGraph};
 use qcc_lower::Target;
@@ -112,6 +113,8 @@ pub struct Quantized {
     pub curve: Vec<Point>,
     /// What the next more accurate choice of every layer would cost, if precisions were chosen.
     pub next: Vec<Option<Next>>,
+    /// How fast it is on this CPU, if it is for this one.
+    pub speed: Option<Speed>,
 }
 
 impl Quantized {
@@ -240,7 +243,15 @@ pub fn quantize<A: Into<batch::Array>>(
     }
     let plan = calibration.plan(&precisions);
     let graph = qcc_quantize::insert(&float, &plan, &[]);
-    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities, curve, next })
+    let speed = if options.target == Target::host() {
+        let session = |graph: &Graph| pipeline::session(&compiler.program(graph)?, 1, Engine::Jit);
+        let mut quantized = session(&calibration.with_logits(&precisions))?;
+        let mut floats = session(&calibration.float_with_logits())?;
+        Some(Speed::measure(&mut floats, &mut quantized, &samples.inputs(0)?)?)
+    } else {
+        None
+    };
+    Ok(Quantized { float, graph, plan, calibration, loss, steps, sensitivities, curve, next, speed })
 }
 
 /// What every layer may compute on.

@@ -58,12 +58,16 @@ fn summary(out: &mut String, quantized: &Quantized) {
     for (step, loss) in &quantized.steps {
         let _ = writeln!(
             out,
-            "<tr><td>{step}</td><td>{:.2} dB</td><td>{:.2} %</td></tr>",
+            "<tr><td>{step}</td><td>{:.2} dB{}</td><td>{:.2} %</td></tr>",
             loss.sqnr_db(),
+            loss.logits_db().map_or(String::new(), |db| format!(", {db:.2} dB in front of probabilities")),
             100.0 * loss.agreement
         );
     }
     out.push_str("</table>\n");
+    if let Some(speed) = &quantized.speed {
+        let _ = writeln!(out, "<p>{speed} (one thread of the CPU it was made on).</p>");
+    }
 }
 
 fn layers(out: &mut String, quantized: &Quantized, errors: &[LayerError]) {

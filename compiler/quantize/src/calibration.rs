@@ -222,7 +222,7 @@ impl Calibration {
     }
 
     /// The graph in which layers compute as `precisions` say; [logits](crate::logits) are further outputs.
-    pub(crate) fn with_logits(&self, precisions: &[Precision]) -> Graph {
+    pub fn with_logits(&self, precisions: &[Precision]) -> Graph {
         insert(&self.graph, &self.plan(precisions), &logits::watched(&self.graph))
     }
 

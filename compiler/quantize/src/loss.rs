@@ -53,6 +53,11 @@ impl Loss {
     pub fn sqnr_db(&self) -> f64 {
         -10.0 * self.outputs.mean.log10()
     }
+
+    /// The same with logits in place of probabilities, if there are logits.
+    pub fn logits_db(&self) -> Option<f64> {
+        (self.logits != self.outputs).then(|| -10.0 * self.logits.mean.log10())
+    }
 }
 
 /// The comparison of one sample.

@@ -270,7 +270,18 @@ pub fn print(quantized: &Quantized) {
     }
     println!("\nagainst the float model, on calibration samples held out");
     for (step, loss) in &quantized.steps {
-        println!("  {step:<20} {:>7.2} dB, {:>6.2} % of decisions agree", loss.sqnr_db(), 100.0 * loss.agreement);
+        let logits = loss.logits_db().map_or(String::new(), |db| format!(", {db:.2} dB in front of probabilities"));
+        let agree = 100.0 * loss.agreement;
+        println!("  {step:<20} {:>7.2} dB, {agree:>6.2} % of decisions agree{logits}", loss.sqnr_db());
+    }
+    if let Some(speed) = &quantized.speed {
+        println!("\n{speed} (one thread of this CPU)");
+        if speed.is_lost() {
+            println!(
+                "note: the float model is faster here; compile it without samples, or allow more error with --min-sqnr, \
+                 --min-agreement or --max-drop"
+            );
+        }
     }
     println!("\n  {:<36} {:>7} {:>9}  next choice", "layer", "runs on", "alone dB");
     for (i, (layer, precision)) in plan.layers.iter().zip(&precisions).enumerate() {
