@@ -11,20 +11,11 @@ use super::live::{Lives, has_bound};
 use super::pool;
 use super::scalar::BrokenPromise;
 
-/// Vector registers kept free to load spilled values into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scratch {
-    /// None: instructions read spilled values from memory.
-    None,
-    /// The last ones.
-    Reserved,
-}
-
 /// Why there is no code.
 #[derive(Debug)]
 pub enum Failure {
-    /// A spilled value is read where an instruction takes registers only.
-    NeedsScratch,
+    /// More spilled values meet in an instruction that takes registers only than registers are reserved.
+    NeedsMore,
     /// A bug.
     Encoding(String),
 }
@@ -52,8 +43,8 @@ const VOLATILE: usize = 7;
 /// Vector registers.
 const VECTORS: usize = 16;
 
-/// Of these, how many hold spilled values if they are reserved: three operands and a result.
-const RESERVED: usize = 4;
+/// The number of a result among the operands of an item, of which there are three at most.
+const RESULT: usize = 3;
 
 /// Bytes of the frame in front of the spilled values: the arguments, and a value that changes places in a circle.
 const HEAD: i64 = 64;
@@ -81,18 +72,21 @@ pub struct Emitter<'l, 'k> {
     places: Vec<Place>,
     /// For each class its offset in the frame.
     slots: Vec<Option<i64>>,
-    scratch: Scratch,
-    needs_scratch: bool,
+    /// How many registers, the last ones, hold spilled values where an instruction takes registers only.
+    reserved: usize,
+    /// Which operands of the current item do.
+    loaded: Vec<usize>,
+    needs_more: bool,
     /// Temporaries of the current item.
     pub temporaries: Vec<Register>,
     /// Code that goes behind the function.
     pub broken: Vec<BrokenPromise>,
 }
 
-/// The code of a line, its constants in front, and where its first instruction is.
-pub fn emit(line: &Linear<'_>, lives: &Lives, scratch: Scratch) -> Result<(Vec<u8>, usize), Failure> {
-    let free = if scratch == Scratch::None { VECTORS } else { VECTORS - RESERVED };
-    let vectors = allocate(&lives.classes, true, free);
+/// The code of a line, its constants in front, and where its first instruction is; of the vector registers some are `reserved`
+/// for spilled values.
+pub fn emit(line: &Linear<'_>, lives: &Lives, reserved: usize) -> Result<(Vec<u8>, usize), Failure> {
+    let vectors = allocate(&lives.classes, true, VECTORS - reserved);
     let scalars = allocate(&lives.classes, false, SCALARS.len());
     let places: Vec<Place> =
         lives.classes.iter().enumerate().map(|(i, c)| if c.vector { vectors[i] } else { scalars[i] }).collect();
@@ -117,14 +111,15 @@ pub fn emit(line: &Linear<'_>, lives: &Lives, scratch: Scratch) -> Result<(Vec<u
         lives,
         places,
         slots,
-        scratch,
-        needs_scratch: false,
+        reserved,
+        loaded: Vec::new(),
+        needs_more: false,
         temporaries: Vec::new(),
         broken: Vec::new(),
     };
     emitter.function(&saved, size);
-    if emitter.needs_scratch {
-        return Err(Failure::NeedsScratch);
+    if emitter.needs_more {
+        return Err(Failure::NeedsMore);
     }
     emitter.code.finish().map_err(Failure::Encoding)
 }
@@ -170,6 +165,7 @@ impl Emitter<'_, '_> {
         let branches: Vec<(Label, Label)> =
             (0..line.branches).map(|_| (self.code.label(), self.code.label())).collect();
         for (i, item) in line.items.iter().enumerate() {
+            self.loaded.clear();
             self.temporaries = self.lives.temporaries[i].iter().map(|&t| self.temporary(t)).collect();
             match item {
                 Item::Let { dst, op } => {
@@ -344,12 +340,15 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Register number `i` (0..3 for operands, 3 for a result) for a spilled value.
+    /// A register for a spilled value: operand number `i` of the current item, or its result.
     fn scratch(&mut self, i: usize) -> Register {
-        if self.scratch == Scratch::None {
-            self.needs_scratch = true;
-        }
-        vector_register(self.width, (VECTORS - RESERVED + i) as u8)
+        let known = self.loaded.iter().position(|&loaded| loaded == i);
+        let at = known.unwrap_or_else(|| {
+            self.loaded.push(i);
+            self.loaded.len() - 1
+        });
+        self.needs_more |= at >= self.reserved;
+        vector_register(self.width, (VECTORS - 1 - at) as u8)
     }
 
     /// A vector in a register; operand number `i` of its instruction if it must be loaded first.
@@ -396,7 +395,7 @@ impl Emitter<'_, '_> {
         match self.location(v) {
             Location::Register(r) => r,
             // A constant in no register is never computed.
-            _ => self.scratch(RESERVED - 1),
+            _ => self.scratch(RESULT),
         }
     }
 

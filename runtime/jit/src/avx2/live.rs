@@ -5,7 +5,7 @@
 //! value that a loop carries lives from its entry to its last use in an iteration, and from the end of the loop as its
 //! result; what it becomes in the next iteration fills the gap, if it may have the same register.
 
-use qcc_kernel::{Op, Value};
+use qcc_kernel::{BinOp, Op, Value};
 
 use super::linear::{Item, Linear};
 use super::shape::shape;
@@ -160,6 +160,11 @@ pub fn has_bound(line: &Linear<'_>, id: usize) -> bool {
     line.loops[id].source.is_none_or(|l| matches!(l.trip, qcc_kernel::Trip::Value(_)))
 }
 
+/// Whether a value is made of products of pairs.
+fn is_product(line: &Linear<'_>, v: Value) -> bool {
+    matches!(line.op(line.root(v)), Some(Op::Binary { op: BinOp::Madd16, .. }))
+}
+
 impl Lives {
     /// The class of a value.
     pub fn class(&self, v: Value) -> Option<u32> {
@@ -185,10 +190,14 @@ impl Lives {
         }
         // A product is added in place.
         for item in &line.items {
-            if let Item::Let { dst, op: Op::MulAdd { acc, .. } } = item
-                && !line.op(line.root(*acc)).is_some_and(super::pool::is_constant)
-            {
-                self.unite(line.root(*acc), *dst);
+            let Item::Let { dst, op } = item else { continue };
+            let sum = match op {
+                Op::MulAdd { acc, .. } => *acc,
+                Op::Binary { op: BinOp::Add, a, b } if is_product(line, *b) => *a,
+                _ => continue,
+            };
+            if !line.op(line.root(sum)).is_some_and(super::pool::is_constant) {
+                self.unite(line.root(sum), *dst);
             }
         }
     }

@@ -40,13 +40,15 @@ pub fn supports(features: &CpuFeatures) -> bool {
 pub fn compile(kernel: &Kernel) -> Result<(Vec<u8>, usize), String> {
     let line = linear::linear(kernel);
     let lives = live::lives(&line);
-    match emit::emit(&line, &lives, emit::Scratch::None) {
-        Err(emit::Failure::NeedsScratch) => match emit::emit(&line, &lives, emit::Scratch::Reserved) {
-            Err(emit::Failure::NeedsScratch) => Err("no register is left to load spilled values into".into()),
-            Err(emit::Failure::Encoding(why)) => Err(why),
-            Ok(code) => Ok(code),
-        },
-        Err(emit::Failure::Encoding(why)) => Err(why),
-        Ok(code) => Ok(code),
+    for reserved in RESERVED {
+        match emit::emit(&line, &lives, reserved) {
+            Err(emit::Failure::NeedsMore) => {}
+            Err(emit::Failure::Encoding(why)) => return Err(why),
+            Ok(code) => return Ok(code),
+        }
     }
+    Err("no register is left to load spilled values into".into())
 }
+
+/// Registers that are kept for spilled values, the fewest that do: three operands and a result are the most.
+const RESERVED: [usize; 4] = [0, 1, 2, 4];
