@@ -221,7 +221,7 @@ impl Calibration {
         Ok(())
     }
 
-    /// The graph in which layers compute as `precisions` say; [logits](crate::logits) are further outputs.
+    /// The graph in which layers compute as `precisions` say, with logits as further outputs.
     pub fn with_logits(&self, precisions: &[Precision]) -> Graph {
         insert(&self.graph, &self.plan(precisions), &logits::watched(&self.graph))
     }
