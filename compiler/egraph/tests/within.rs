@@ -46,37 +46,38 @@ impl Builder {
     }
 }
 
-/// Two products of two matrices each, for each of which one product may stand; the second one's matrix is transposed.
-fn two_products() -> (Graph, [ValueId; 2]) {
-    let mut b = Builder(Graph::new("two"));
+/// Products of two matrices each, for each of which one product may stand; every second one's matrix is transposed.
+fn products(count: usize) -> (Graph, Vec<ValueId>) {
+    let mut b = Builder(Graph::new("products"));
     let dims = Some(vec![Dim::Known(32), Dim::Known(64)]);
     let mut x = b.0.add_input(InputNode { name: "x".into(), dtype: DType::F32, dims });
     let mut noisy = Vec::new();
-    for step in 0..2 {
+    for step in 0..count {
         let (first, second, one) = (b.weights(3 * step), b.weights(3 * step + 1), b.weights(3 * step + 2));
         let product = b.op("MatMul", &[x, first]);
         let exact = b.op("MatMul", &[product, second]);
-        let read = if step == 1 { b.op("Transpose", &[one]) } else { one };
+        let read = if step % 2 == 1 { b.op("Transpose", &[one]) } else { one };
         let approximate = b.op("MatMul", &[x, read]);
         x = b.op("Approximate", &[exact, approximate]);
         noisy.push(one);
     }
     b.0.add_output("y", x);
-    (b.0, [noisy[0], noisy[1]])
+    (b.0, noisy)
 }
 
-fn saturated() -> (Saturated, Frontier) {
-    let (graph, constants) = two_products();
+/// As many products as there are noises.
+fn saturated(noises: &[f64]) -> (Saturated, Frontier) {
+    let (graph, constants) = products(noises.len());
     let options = Options { lossy: true, ..Options::default() };
     let typed = qcc_ir::infer(&graph).expect("it is typed");
     let saturated = saturate(&typed, &rules(), &options).expect("it saturates");
-    let noisy = constants.iter().zip([0.3, 0.1]).map(|(&constant, noise)| Noisy { constant, noise });
+    let noisy = constants.iter().zip(noises).map(|(&constant, &noise)| Noisy { constant, noise });
     (saturated, Frontier::new(noisy.collect()))
 }
 
 #[test]
 fn noise_is_spent_where_the_budget_allows_it() {
-    let (saturated, mut frontier) = saturated();
+    let (saturated, mut frontier) = saturated(&[0.3, 0.1]);
     let mut used = |budget: f64| {
         let found = frontier.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
         (found.used, found.cost_ns)
@@ -89,11 +90,24 @@ fn noise_is_spent_where_the_budget_allows_it() {
 }
 
 #[test]
+fn what_is_left_of_a_budget_between_two_prices_is_spent() {
+    // The first and the third are worth the same price: extraction takes none or both.
+    let (saturated, mut frontier) = saturated(&[0.2, 0.01, 0.2]);
+    let mut used = |budget: f64| {
+        let found = frontier.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
+        (found.used.iter().filter(|used| **used).count(), found.cost_ns)
+    };
+    let ((one, most), (two, less), (three, least)) = (used(0.1), used(0.3), used(0.5));
+    assert_eq!((one, two, three), (1, 2, 3));
+    assert!(most > less && less > least, "{most} {less} {least}");
+}
+
+#[test]
 fn what_was_found_for_other_budgets_changes_nothing() {
-    let (saturated, mut frontier) = self::saturated();
+    let (saturated, mut frontier) = self::saturated(&[0.3, 0.1]);
     for budget in [0.2, 0.5, 0.05, 0.3, 0.01, 0.2] {
         let found = frontier.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
-        let (_, mut fresh) = self::saturated();
+        let (_, mut fresh) = self::saturated(&[0.3, 0.1]);
         let alone = fresh.within(&saturated, &CostModel::default(), budget).expect("it can be chosen");
         assert_eq!(found.used, alone.used, "{budget}");
     }
@@ -101,7 +115,7 @@ fn what_was_found_for_other_budgets_changes_nothing() {
 
 #[test]
 fn without_lossy_rules_there_is_nothing_to_spend() {
-    let (graph, _) = two_products();
+    let (graph, _) = products(2);
     let typed = qcc_ir::infer(&graph).expect("it is typed");
     let saturated = saturate(&typed, &rules(), &Options::default()).expect("it saturates");
     assert_eq!(saturated.report().rule("approximately").map(|r| r.applied), Some(0));

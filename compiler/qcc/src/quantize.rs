@@ -244,6 +244,7 @@ pub fn quantize<A: Into<batch::Array>>(
     let plan = calibration.plan(&precisions);
     let graph = qcc_quantize::insert(&float, &plan, &[]);
     let speed = if options.target == Target::host() {
+        (watch.stage)("timing both models", 0);
         let session = |graph: &Graph| pipeline::session(&compiler.program(graph)?, 1, Engine::Jit);
         let mut quantized = session(&calibration.with_logits(&precisions))?;
         let mut floats = session(&calibration.float_with_logits())?;

@@ -1,6 +1,7 @@
 //! Quantization from end to end, on the example of the repository.
 
 use qcc::budget::{Budget, Search};
+use qcc::compiler::Compiler;
 use qcc::failure::Failure;
 use qcc::precision::Chooser;
 use qcc::quantize::{self, Options, Products, Quantized, Step, Watch};
@@ -17,7 +18,7 @@ use qcc_session::Engine;
 use qcc_tensor::Tensor;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 static RULES: LazyLock<RuleSet> =
     LazyLock::new(|| standard_rules::compile(&standard_rules::Selection::default()).expect("the rules are sound").0);
@@ -332,6 +333,20 @@ fn calibrated(samples: &batch::Samples) -> Calibration {
 fn expected(calibration: &Calibration, samples: &batch::Samples, of: &[usize]) -> Expected {
     let sessions = sessions(&calibration.float_with_logits()).expect("it compiles");
     Expected::new(calibration, &sessions, samples, of, &|| ()).expect("it runs")
+}
+
+#[test]
+fn a_graph_that_is_judged_again_is_not_compiled_again() {
+    let samples = batch::Samples::new(vec![first(&IMAGES, 2)], vec![Some(4)]).expect("samples");
+    let (compiler, mut calibration) = (Compiler::new(&RULES), calibrated(&samples));
+    let program = |calibration: &Calibration| {
+        let int8 = vec![Precision::Int8; calibration.layers.len()];
+        compiler.program(&calibration.with_logits(&int8)).expect("it compiles")
+    };
+    let (first, again) = (program(&calibration), program(&calibration));
+    assert!(Arc::ptr_eq(&first, &again));
+    calibration.biases[3][0] += 1.0;
+    assert!(!Arc::ptr_eq(&first, &program(&calibration)), "one number differs");
 }
 
 #[test]

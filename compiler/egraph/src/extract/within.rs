@@ -185,6 +185,7 @@ impl<'a> Sources<'a> {
         let mut by_noise = forward.clone();
         by_noise.sort_by(|&a, &b| noisy[a].noise.total_cmp(&noisy[b].noise));
         let mut best = within.clone();
+        let mut tried = vec![within.used.clone()];
         for order in [forward, backward, by_noise] {
             let mut allowed = within.used.clone();
             let mut noise = within.noise;
@@ -193,11 +194,15 @@ impl<'a> Sources<'a> {
                     (allowed[i], noise) = (true, noise + noisy[i].noise);
                 }
             }
+            if tried.contains(&allowed) {
+                continue;
+            }
             let prices: Vec<f64> = allowed.iter().map(|allowed| if *allowed { 0.0 } else { FORBIDDEN }).collect();
             let found = self.choose(model, &prices)?;
             if found.noise <= budget && found.cost_ns < best.cost_ns {
                 best = found;
             }
+            tried.push(allowed);
         }
         Ok(best)
     }

@@ -14,8 +14,8 @@ use super::scalar::BrokenPromise;
 /// Why there is no code.
 #[derive(Debug)]
 pub enum Failure {
-    /// More spilled values meet in an instruction that takes registers only than registers are reserved.
-    NeedsMore,
+    /// So many spilled values meet in an instruction that takes registers only: more than registers are reserved.
+    Needs(usize),
     /// A bug.
     Encoding(String),
 }
@@ -72,11 +72,10 @@ pub struct Emitter<'l, 'k> {
     places: Vec<Place>,
     /// For each class its offset in the frame.
     slots: Vec<Option<i64>>,
-    /// How many registers, the last ones, hold spilled values where an instruction takes registers only.
-    reserved: usize,
-    /// Which operands of the current item do.
+    /// Operands of the current item, spilled values, that the last registers hold where an instruction takes registers only.
     loaded: Vec<usize>,
-    needs_more: bool,
+    /// How many do at most.
+    needed: usize,
     /// Temporaries of the current item.
     pub temporaries: Vec<Register>,
     /// Code that goes behind the function.
@@ -111,15 +110,14 @@ pub fn emit(line: &Linear<'_>, lives: &Lives, reserved: usize) -> Result<(Vec<u8
         lives,
         places,
         slots,
-        reserved,
         loaded: Vec::new(),
-        needs_more: false,
+        needed: 0,
         temporaries: Vec::new(),
         broken: Vec::new(),
     };
     emitter.function(&saved, size);
-    if emitter.needs_more {
-        return Err(Failure::NeedsMore);
+    if emitter.needed > reserved {
+        return Err(Failure::Needs(emitter.needed));
     }
     emitter.code.finish().map_err(Failure::Encoding)
 }
@@ -347,7 +345,7 @@ impl Emitter<'_, '_> {
             self.loaded.push(i);
             self.loaded.len() - 1
         });
-        self.needs_more |= at >= self.reserved;
+        self.needed = self.needed.max(at + 1);
         vector_register(self.width, (VECTORS - 1 - at) as u8)
     }
 

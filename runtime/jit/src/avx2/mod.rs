@@ -40,15 +40,13 @@ pub fn supports(features: &CpuFeatures) -> bool {
 pub fn compile(kernel: &Kernel) -> Result<(Vec<u8>, usize), String> {
     let line = linear::linear(kernel);
     let lives = live::lives(&line);
-    for reserved in RESERVED {
+    let mut reserved = 0;
+    loop {
         match emit::emit(&line, &lives, reserved) {
-            Err(emit::Failure::NeedsMore) => {}
+            // Three operands and a result at most, and more than there were.
+            Err(emit::Failure::Needs(more)) => reserved = more,
             Err(emit::Failure::Encoding(why)) => return Err(why),
             Ok(code) => return Ok(code),
         }
     }
-    Err("no register is left to load spilled values into".into())
 }
-
-/// Registers that are kept for spilled values, the fewest that do: three operands and a result are the most.
-const RESERVED: [usize; 4] = [0, 1, 2, 4];
