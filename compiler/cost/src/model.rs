@@ -310,9 +310,9 @@ const CHANNELS: usize = 8;
 
 /// A product of codes with constant weights.
 fn integer_product(macs: f64, x: &TensorType, weights: Operand<'_>, channels: usize, output: &TensorType) -> Work {
-    /// Multiply-accumulates in tiles of an exact Winograd that take as long as one of 16-bit codes, whose windows and weights
-    /// are not as near: 1.1 of small windows, 1.8 of 480 channels.
-    const WIDE: f64 = 1.5;
+    /// Multiply-accumulates in tiles of an exact Winograd that take as long as one of 16-bit codes: 1.2 of few channels, 1.8
+    /// where the weights of a panel leave little of the first-level cache.
+    const WIDE: f64 = 1.75;
     let (lo, hi) = weights.bounds;
     let mac = match x.dtype {
         DType::I16 => Work::of(Unit::Tiled, WIDE),

@@ -1,8 +1,8 @@
 //! Implicit matrix product that sums in 16 bits, as [`super::overflow`] proves that it may.
 //!
-//! The constants of a panel: the biases; four counts; then the groups of four, three, two and one quads or parts of quads. A
-//! group holds the byte offsets of its quads in the window, the shifts of its sums if the kernel has any, then the weights.
-//! Counts and offsets are data, so that one loop for each size serves all panels.
+//! The constants of a panel: the biases; a count for each size of groups; then the groups of quads or parts of quads, the
+//! largest first. A group holds the byte offsets of its quads in the window, the shifts of its sums if the kernel has any,
+//! then the weights. Counts and offsets are data, so that one loop for each size serves all panels.
 
 use qcc_kernel::{BinOp, KernelBuilder, Lane, Trip, VL, Value, Width};
 
@@ -36,7 +36,7 @@ fn sharing(panel: &Panel) -> usize {
     if panel.far.is_some() && panel.vectors() <= 2 { 2 } else { 1 }
 }
 
-/// Bytes of the four counts, padded.
+/// Bytes of the counts, padded.
 const HEADER: usize = 32;
 
 /// Bytes of the offsets of a group, padded so that no register of weights crosses a cache line.

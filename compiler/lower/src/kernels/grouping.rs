@@ -8,16 +8,16 @@ use super::quads::Quads;
 use super::walk::Panel;
 
 /// The share of the exact tile's cost from which the exact tile is preferred, for its simpler addresses.
-const WORTH: f64 = 0.95;
+const WORTH: f64 = 0.97;
 
 /// The share of the exact tile's cost from which narrower panels are not planned, unless they skip more quads of zeros.
 const GOOD: f64 = 0.7;
 
-/// How much more panels of half the width cost, for as many sums: codes are loaded once more.
-const NARROW: f64 = 1.03;
+/// Bytes of a panel's constants that stay in the first-level cache from one tile to the next.
+const NEAR: usize = 32 << 10;
 
-/// The same for a quarter of the width, where loads are more than products.
-const NARROWEST: f64 = 1.25;
+/// How much longer a tile takes whose constants do not.
+const FAR: f64 = 1.2;
 
 /// Panels with the plans of each, and what they cost as a share of what the exact tile does.
 pub struct Grouping {
@@ -36,6 +36,11 @@ pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
         (Width::V256, 1) => &[Halves::Channels, Halves::FewChannels, Halves::FewestChannels],
         _ => &[Halves::ChannelsOrPixels],
     };
+    // A shift is loaded and added for every sum of a group, which groups that are larger for it have to make up for.
+    let allowed: &[Shifts] = match width {
+        Width::V128 => &[Shifts::None],
+        Width::V256 => &[Shifts::None, Shifts::Allowed],
+    };
     let mut best: Option<Grouping> = None;
     let mut least = f64::INFINITY;
     for &halves in halves {
@@ -44,8 +49,10 @@ pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
         let skips_more = kind.least < WORTH * least;
         least = least.min(kind.least);
         if kind.least <= most && (skips_more || most > GOOD && halves != Halves::FewestChannels) {
-            let better = kind.grouping(quads, width, most);
-            best = better.or(best);
+            for &shifts in allowed {
+                let most = best.as_ref().map_or(WORTH, |best| best.cost);
+                best = kind.grouping(quads, shifts, most).or(best);
+            }
         }
     }
     best
@@ -54,7 +61,8 @@ pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
 /// Panels of a kind, before groups are looked for.
 struct Kind {
     panels: Vec<Panel>,
-    /// What the exact tile costs, divided by what panels of this width cost more.
+    costs: Costs,
+    /// What the exact tile costs.
     exact: f64,
     /// What the best groups would cost, as a share of what the exact tile does.
     least: f64,
@@ -63,14 +71,9 @@ struct Kind {
 impl Kind {
     fn of(quads: &Quads<'_>, width: Width, halves: Halves) -> Kind {
         let panels = panels(quads.spec, width, halves);
-        let costs = Costs::of(width);
+        let costs = Costs::of(width, halves);
         let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
-        let narrow = match halves {
-            Halves::FewChannels => NARROW,
-            Halves::FewestChannels => NARROWEST,
-            Halves::Channels | Halves::ChannelsOrPixels => 1.0,
-        };
-        let exact = costs.exact * (quads.len() * registers) as f64 / narrow;
+        let exact = costs.exact * (quads.len() * registers) as f64;
         let mut least = 0.0;
         for panel in &panels {
             for weights in weights(quads, panel) {
@@ -78,22 +81,20 @@ impl Kind {
                 least += elements * (costs.element + costs.group / LARGEST as f64) * panel.vectors() as f64;
             }
         }
-        Kind { panels, exact, least: least / exact }
+        Kind { panels, costs, exact, least: least / exact }
     }
 
-    /// The plans, unless they cost more than `most`.
-    fn grouping(self, quads: &Quads<'_>, width: Width, most: f64) -> Option<Grouping> {
-        let shifts = if width == Width::V256 { Shifts::Allowed } else { Shifts::None };
-        let costs = Costs::of(width);
+    /// The plans, unless they cost as much as `most`.
+    fn grouping(&self, quads: &Quads<'_>, shifts: Shifts, most: f64) -> Option<Grouping> {
         let mut cost = 0.0;
         let mut plans = Vec::new();
         for panel in &self.panels {
             let all: Vec<Plan> = weights(quads, panel).map(|weights| plan(&weights, quads.highest(), shifts)).collect();
-            cost += all.iter().map(|plan| costs.plan(plan)).sum::<f64>() * panel.vectors() as f64;
+            cost += all.iter().map(|plan| self.costs.plan(plan, panel)).sum::<f64>();
             plans.push(all);
         }
         let cost = cost / self.exact;
-        (cost <= most).then_some(Grouping { panels: self.panels, plans, cost })
+        (cost < most).then(|| Grouping { panels: self.panels.clone(), plans, cost })
     }
 }
 
@@ -121,18 +122,29 @@ struct Costs {
 }
 
 impl Costs {
-    fn of(width: Width) -> Costs {
-        match width {
+    fn of(width: Width, halves: Halves) -> Costs {
+        // Measured on Zen 3: the fewer registers use a broadcast, the more loads there are for as many products.
+        let wide = |element| Costs { element, group: 0.6, shift: 0.45, exact: 2.05 };
+        match (width, halves) {
             // Instructions: a product and an addition per element, widening and addition per group; in the exact tile two
             // products, two additions, its share of widening and broadcasting.
-            Width::V128 => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
-            // Products: whatever else there is runs beside them.
-            Width::V256 => Costs { element: 1.0, group: 1.0, shift: 0.1, exact: 2.0 },
+            (Width::V128, _) => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
+            (Width::V256, Halves::Channels | Halves::ChannelsOrPixels) => wide(1.0),
+            (Width::V256, Halves::FewChannels) => wide(1.3),
+            (Width::V256, Halves::FewestChannels) => wide(1.6),
         }
     }
 
-    fn plan(&self, plan: &Plan) -> f64 {
+    fn plan(&self, plan: &Plan, panel: &Panel) -> f64 {
         let group = self.group + if plan.shifted { self.shift } else { 0.0 };
-        plan.groups.iter().map(|g| self.element * g.len() as f64 + group).sum()
+        let each: f64 = plan.groups.iter().map(|g| self.element * g.len() as f64 + group).sum();
+        let far = if bytes(plan, panel) > NEAR { FAR } else { 1.0 };
+        each * far * panel.vectors() as f64
     }
+}
+
+/// Bytes of the weights and shifts of a panel.
+fn bytes(plan: &Plan, panel: &Panel) -> usize {
+    let elements: usize = plan.groups.iter().map(|g| g.len() + usize::from(plan.shifted)).sum();
+    elements * panel.vectors() * panel.register()
 }

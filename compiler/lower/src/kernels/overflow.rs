@@ -20,8 +20,8 @@
 //!
 //! A sum has no order, so quads are grouped freely: best fit, largest first.
 
-/// Most quads of a group.
-pub const LARGEST: usize = 4;
+/// Most quads of a group: more seldom fit, and each size is a loop of its own.
+pub const LARGEST: usize = 6;
 
 /// Open groups tried for each quad: planning stays linear in the number of quads.
 const TRIED: usize = 24;
