@@ -37,6 +37,11 @@ impl Token {
         self.lines > 0 || !self.leading.is_empty()
     }
 
+    /// Its text where that is a sign of the language: not within what is not read.
+    pub(super) fn sign(&self) -> &str {
+        if self.kind == Rule::unread { "" } else { &self.text }
+    }
+
     /// Whether an empty line stands in front of it and its comments.
     pub(super) fn apart(&self) -> bool {
         self.leading.first().map_or(self.lines > 1, |comment| comment.apart)
@@ -180,11 +185,11 @@ fn comments_behind_comma(item: &mut [Token], comma: usize) {
 fn drop_optional(item: &mut Vec<Token>) {
     let mut i = 0;
     while i < item.len() {
-        if item[i].text == "," && i > 0 {
+        if item[i].sign() == "," && i > 0 {
             comments_behind_comma(item, i);
         }
-        let closes = item.get(i + 1).is_some_and(|next| matches!(next.text.as_str(), ")" | "]" | "}"));
-        let optional = item[i].text == ";" || (item[i].text == "," && closes);
+        let closes = item.get(i + 1).is_some_and(|next| matches!(next.sign(), ")" | "]" | "}"));
+        let optional = item[i].sign() == ";" || (item[i].sign() == "," && closes);
         if !optional || i == 0 {
             i += 1;
             continue;

@@ -28,7 +28,7 @@ impl Node {
 
     /// Whether it is this token.
     pub(super) fn is(&self, text: &str) -> bool {
-        matches!(self, Node::Token(token) if token.text == text)
+        matches!(self, Node::Token(token) if token.sign() == text)
     }
 }
 
@@ -36,7 +36,7 @@ impl Node {
 pub(super) fn tree(tokens: Vec<Token>) -> Vec<Node> {
     let mut levels: Vec<(Option<Token>, Vec<Node>)> = vec![(None, Vec::new())];
     for token in tokens {
-        match token.text.as_str() {
+        match token.sign() {
             "(" | "[" | "{" => levels.push((Some(token), Vec::new())),
             ")" | "]" | "}" => {
                 let Some((Some(open), inner)) = levels.pop() else { unreachable!("the grammar pairs brackets") };
