@@ -38,7 +38,7 @@ const CASES: [Measured; 20] = [
     dense("7-bit weights, K 16", [56, 56, 16, 96], 1, 63),
     dense("7-bit weights, K 144, N 24", [28, 28, 144, 24], 1, 63),
     dense("7-bit weights, K 256", [14, 14, 256, 256], 1, 63),
-    dense("groups of four, K 256", [14, 14, 256, 256], 1, 15),
+    dense("largest groups, K 256", [14, 14, 256, 256], 1, 15),
     tiled("tiles, 16 channels", [32, 32, 16, 16]),
     tiled("tiles, 32 channels", [16, 16, 32, 32]),
     tiled("tiles, 64 channels, 8x8", [8, 8, 64, 64]),

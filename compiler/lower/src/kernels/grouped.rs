@@ -42,6 +42,8 @@ const HEADER: usize = 32;
 /// Bytes of the offsets of a group, padded so that no register of weights crosses a cache line.
 const OFFSETS: usize = 32;
 
+const _: () = assert!(4 * LARGEST <= HEADER && 4 * LARGEST <= OFFSETS, "counts and offsets have room");
+
 /// The kernel, if sums in 16 bits pay. All weights are signed bytes.
 pub fn generate(spec: &ConvSpec, taps: &Taps, width: Width) -> Option<Result<Generated, String>> {
     let quads = Quads::of(spec, taps);
