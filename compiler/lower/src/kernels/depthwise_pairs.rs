@@ -15,7 +15,7 @@ use qcc_kernel::{BinOp, KernelBuilder, Lane, UnOp, VL, Value};
 
 use super::conv::ConvSpec;
 use super::depthwise::{Depthwise, PIXELS, pack_biases, pack_weights};
-use super::tile::{biases, flipped};
+use super::tile::{TOGETHER, add_products, biases, flipped};
 use super::walk::{Core, Cursor, Panel, Pixels};
 
 /// Depthwise windows as pairs of taps.
@@ -167,10 +167,15 @@ impl Core for Pairs<'_> {
                     let v = 2 * half + quarter;
                     let codes = b.binary(wide, both, zero);
                     let codes = b.unary(UnOp::Bitcast(Lane::I16), codes);
-                    for &(register, pair) in &shared.sums {
-                        let weights = b.load(Lane::I16, VL, weights(pair, v).addr());
-                        let sum = &mut acc[register * vectors + v];
-                        *sum = b.madd16_acc(*sum, codes, weights);
+                    for sums in shared.sums.chunks(TOGETHER) {
+                        let products: Vec<_> = sums
+                            .iter()
+                            .map(|&(register, pair)| {
+                                let weights = b.load(Lane::I16, VL, weights(pair, v).addr());
+                                (register * vectors + v, codes, weights)
+                            })
+                            .collect();
+                        add_products(b, &mut acc, products.into_iter());
                     }
                 }
             }

@@ -12,7 +12,7 @@ use super::grouping::{Grouping, grouping};
 use super::overflow::{Element, LARGEST, Plan};
 use super::pack::{Taps, Unit};
 use super::quads::Quads;
-use super::tile::{biases, flipped, pixels_for};
+use super::tile::{TOGETHER, add_products, biases, flipped, pixels_for};
 use super::walk::{self, Core, Cursor, Panel, Pixels};
 
 /// Quads of a window from which the loops over groups pay.
@@ -234,20 +234,32 @@ impl Grouped<'_> {
                     flipped(b, self.spec.input.elem, codes)
                 })
                 .collect();
-            for v in 0..vectors {
-                let weights = registers((q + usize::from(self.shifted)) * vectors + v);
-                let weights = b.load(Lane::I8, VL, weights.addr());
-                let shift = (self.shifted && q == 0).then(|| b.load(Lane::I16, VL, registers(v).addr()));
-                for (&codes, sums) in codes.iter().zip(sums.chunks_mut(vectors)) {
-                    let products = b.binary(BinOp::MaddUbs, codes, weights);
-                    let sum = sums[v].or(shift);
-                    sums[v] = Some(sum.map_or(products, |sum| b.binary(BinOp::Add, products, sum)));
+            let (mut weights, mut shifts) = (Vec::new(), Vec::new());
+            let terms: Vec<(usize, usize)> =
+                (0..vectors).flat_map(|v| (0..codes.len()).map(move |pixel| (v, pixel))).collect();
+            for terms in terms.chunks(TOGETHER) {
+                let products: Vec<Value> = terms
+                    .iter()
+                    .map(|&(v, pixel)| {
+                        if v == weights.len() {
+                            let at = registers((q + usize::from(self.shifted)) * vectors + v);
+                            weights.push(b.load(Lane::I8, VL, at.addr()));
+                        }
+                        b.binary(BinOp::MaddUbs, codes[pixel], weights[v])
+                    })
+                    .collect();
+                for (&(v, pixel), products) in terms.iter().zip(products) {
+                    if self.shifted && q == 0 && v == shifts.len() {
+                        shifts.push(b.load(Lane::I16, VL, registers(v).addr()));
+                    }
+                    let sum = &mut sums[pixel * vectors + v];
+                    let before = sum.or(shifts.get(v).copied());
+                    *sum = Some(before.map_or(products, |before| b.binary(BinOp::Add, products, before)));
                 }
             }
         }
         let ones = ones.unwrap_or_else(|| b.splat_i16(1));
-        for (acc, sum) in acc.iter_mut().zip(sums.into_iter().flatten()) {
-            *acc = b.madd16_acc(*acc, sum, ones);
-        }
+        let widened: Vec<(usize, Value)> = sums.into_iter().flatten().enumerate().collect();
+        add_products(b, acc, widened.into_iter().map(|(at, sum)| (at, sum, ones)));
     }
 }
