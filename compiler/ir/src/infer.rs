@@ -18,6 +18,8 @@ pub const DYNAMIC: &str = "dynamic-shape";
 pub struct TypedGraph {
     graph: Graph,
     types: FxHashMap<ValueId, TensorType>,
+    /// Constants, and small values that follow from constants and shapes.
+    values: FxHashMap<ValueId, Tensor>,
     /// Types of the nested graphs' nodes, by node, in the order of its regions (a fused node's body is its only region).
     regions: FxHashMap<NodeId, Vec<TypedGraph>>,
 }
@@ -31,6 +33,11 @@ impl TypedGraph {
     /// Type of a value.
     pub fn ty(&self, value: ValueId) -> &TensorType {
         &self.types[&value]
+    }
+
+    /// The value itself, if it is a constant, or small and follows from constants and shapes alone.
+    pub fn value(&self, value: ValueId) -> Option<&Tensor> {
+        self.values.get(&value)
     }
 
     /// The typed nested graphs of a node.
@@ -62,8 +69,12 @@ pub(crate) fn infer_or_defer(
     mut deferred: Option<&mut Vec<(NodeId, String)>>,
 ) -> Result<TypedGraph, Vec<Diagnostic>> {
     let mut late: FxHashSet<NodeId> = FxHashSet::default();
-    let mut out = TypedGraph { graph: graph.clone(), types: FxHashMap::default(), regions: FxHashMap::default() };
-    let mut values: FxHashMap<ValueId, Tensor> = FxHashMap::default();
+    let mut out = TypedGraph {
+        graph: graph.clone(),
+        types: FxHashMap::default(),
+        values: FxHashMap::default(),
+        regions: FxHashMap::default(),
+    };
     let mut errors = Vec::new();
     for id in graph.node_ids() {
         match graph.node(id) {
@@ -78,12 +89,12 @@ pub(crate) fn infer_or_defer(
             },
             Node::Const(t) => {
                 out.types.insert(id.output(0), t.ty().clone());
-                values.insert(id.output(0), t.clone());
+                out.values.insert(id.output(0), t.clone());
             }
             Node::Op(node) => {
                 let after = node.inputs.iter().flatten().any(|v| late.contains(&v.node));
                 let typed = node.inputs.iter().flatten().all(|v| out.types.contains_key(v));
-                let result = if typed { infer_op(id, node, &mut out, &mut values) } else { Ok(()) };
+                let result = if typed { infer_op(id, node, &mut out) } else { Ok(()) };
                 match (result, &mut deferred) {
                     (Err(e), Some(deferred)) if e.iter().all(|e| e.code == DYNAMIC) => {
                         deferred.push((id, e.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; ")));
@@ -99,7 +110,7 @@ pub(crate) fn infer_or_defer(
             }
             Node::Fused(node) => {
                 if node.inputs.iter().flatten().all(|v| out.types.contains_key(v)) {
-                    match infer_fused(node, &out.types, &values) {
+                    match infer_fused(node, &out.types, &out.values) {
                         Ok((ty, body)) => {
                             out.types.insert(id.output(0), ty);
                             out.regions.insert(id, vec![body]);
@@ -146,16 +157,14 @@ fn with_usage(errors: Vec<Diagnostic>, node: &OpNode, inputs: &[Option<InferInpu
     errors.into_iter().map(|e| if e.code == DYNAMIC { e } else { e.help(help.clone()) }).collect()
 }
 
-fn infer_op(
-    id: NodeId,
-    node: &OpNode,
-    out: &mut TypedGraph,
-    values: &mut FxHashMap<ValueId, Tensor>,
-) -> Result<(), Vec<Diagnostic>> {
+fn infer_op(id: NodeId, node: &OpNode, out: &mut TypedGraph) -> Result<(), Vec<Diagnostic>> {
     let mut attrs = node.attrs.clone();
     let types = if node.regions.is_empty() {
-        let inputs: Vec<Option<InferInput<'_>>> =
-            node.inputs.iter().map(|v| v.map(|v| InferInput { ty: &out.types[&v], value: values.get(&v) })).collect();
+        let inputs: Vec<Option<InferInput<'_>>> = node
+            .inputs
+            .iter()
+            .map(|v| v.map(|v| InferInput { ty: &out.types[&v], value: out.values.get(&v) }))
+            .collect();
         node.op
             .infer(&inputs, &mut attrs, node.outputs)
             .map_err(|e| with_usage(op_error(&describe(node), e), node, &inputs))?
@@ -168,8 +177,8 @@ fn infer_op(
         let message = format!("{} has {} outputs, its op gives {}", describe(node), node.outputs, types.len());
         return Err(vec![Diagnostic::error("invalid-node", message)]);
     }
-    for (i, value) in known_values(node, &attrs, &types, out, values).into_iter().enumerate() {
-        values.insert(id.output(i as u32), value);
+    for (i, value) in known_values(node, &attrs, &types, out).into_iter().enumerate() {
+        out.values.insert(id.output(i as u32), value);
     }
     for (i, ty) in types.into_iter().enumerate() {
         out.types.insert(id.output(i as u32), ty);
@@ -184,13 +193,7 @@ fn infer_op(
 }
 
 /// The outputs' values, if they are small and follow from known values (or, for `Shape`, from the type).
-fn known_values(
-    node: &OpNode,
-    attrs: &qcc_ops::Attrs,
-    types: &[TensorType],
-    out: &TypedGraph,
-    values: &FxHashMap<ValueId, Tensor>,
-) -> Vec<Tensor> {
+fn known_values(node: &OpNode, attrs: &qcc_ops::Attrs, types: &[TensorType], out: &TypedGraph) -> Vec<Tensor> {
     if !node.regions.is_empty() || types.iter().map(TensorType::elements).sum::<usize>() > KNOWN_ELEMENTS {
         return Vec::new();
     }
@@ -201,7 +204,7 @@ fn known_values(
         return vec![Tensor::new([dims.len()], dims)];
     }
     let inputs: Option<Vec<Option<&Tensor>>> =
-        node.inputs.iter().map(|v| v.map_or(Some(None), |v| values.get(&v).map(Some))).collect();
+        node.inputs.iter().map(|v| v.map_or(Some(None), |v| out.values.get(&v).map(Some))).collect();
     let small = |t: &&Tensor| t.elements() <= KNOWN_ELEMENTS;
     match inputs {
         Some(inputs) if inputs.iter().flatten().all(small) => {

@@ -12,6 +12,7 @@ mod bind;
 mod evaluate;
 mod graph;
 mod infer;
+pub mod samples;
 mod split;
 pub mod text;
 mod verify;

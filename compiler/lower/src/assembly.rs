@@ -107,6 +107,7 @@ impl<'c> Assembly<'c> {
         let buffers: Vec<Buffer> = buffers.collect();
         Program {
             name: name.into(),
+            samples: 1,
             metadata: Vec::new(),
             inputs,
             outputs,

@@ -22,6 +22,9 @@ fn write(program: &Program, indent: &str, out: &mut String) {
         program.arena_bytes,
         program.constants.len()
     ));
+    if program.samples != 1 {
+        line(format!("runs {} times, once for each sample along axis 0", program.samples));
+    }
     for port in &program.inputs {
         line(format!("input  {} {} = {}", name(port.buffer), port.ty, port.name));
     }

@@ -23,6 +23,7 @@ pub mod precision;
 pub mod profile;
 pub mod quantize;
 pub mod report;
+pub mod samples;
 pub mod snapshot;
 pub mod specialized;
 pub mod speed;

@@ -3,6 +3,7 @@
 use crate::defined::Defined;
 use crate::failure::{Failure, RAISE_LIMITS};
 use crate::machine;
+use crate::samples::{self, Batch};
 use qcc_cost::{Machine, Unit};
 use qcc_dsl::{Def, RuleSet};
 use qcc_egraph::{CostModel, Extracted, Report, Saturated};
@@ -110,6 +111,8 @@ pub struct Compiled {
     pub chosen: Extracted,
     /// What a session runs.
     pub program: Arc<Program>,
+    /// Why a batch is computed at once, if it is.
+    pub whole_batch: Option<String>,
     /// Wall-clock time of each step, in order.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -130,8 +133,15 @@ pub fn compile(
 ) -> Result<Compiled, Failure> {
     let mut clock = Clock { times: Vec::new(), on_step };
     let Split { head: typed, tail } = clock.step("type", || split(graph, bindings))?;
+    let batch = if tail.is_none() { samples::batch(graph, bindings, &typed) } else { None };
+    let (one, samples, whole_batch) = match batch {
+        Some(Batch::Apart(one, samples)) => (Some(one), samples, None),
+        Some(Batch::Whole(why)) => (None, 1, Some(why)),
+        None => (None, 1, None),
+    };
+    let source = one.as_deref().unwrap_or(&typed);
     let saturated = clock.step("saturate", || {
-        qcc_egraph::saturate(&typed, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
+        qcc_egraph::saturate(source, rules, &qcc_egraph::Options::default()).map_err(|e| Failure::Bug(e.to_string()))
     })?;
     let costs = costs(target, rules)?;
     let chosen = clock.step("choose", || qcc_egraph::extract(&saturated, &costs).map_err(Failure::from))?;
@@ -144,7 +154,13 @@ pub fn compile(
         Arc::make_mut(&mut program).tail = Some(program::Tail { block, outputs, reason });
         program::check(&program).map_err(|e| Failure::Bug(e.to_string()))?;
     }
-    Ok(Compiled { report, typed, chosen, program, times: clock.times })
+    if samples > 1 {
+        let program = Arc::make_mut(&mut program);
+        program.samples = samples;
+        program.inputs.iter_mut().chain(&mut program.outputs).for_each(|port| port.ty.shape[0] = samples);
+        program::check(program).map_err(|e| Failure::Bug(e.to_string()))?;
+    }
+    Ok(Compiled { report, typed, chosen, program, whole_batch, times: clock.times })
 }
 
 /// What kernels cost on a CPU, and what rule files say about it.

@@ -118,11 +118,11 @@ pub fn profile(
     let steps = program.steps.iter().enumerate().map(|(i, step)| StepProfile {
         name: step.name.clone(),
         kind: kind(program, &step.action),
-        macs: step.macs,
+        macs: step.macs * program.samples as u64,
         products: (step.macs > 0).then(|| products(program, &step.action)),
-        bytes: program.traffic(step),
+        bytes: program.traffic(step) * program.samples,
         measured_ns: median(runs.iter().map(|run| run[i].nanoseconds as f64).collect()),
-        predicted_ns: step.predicted_ns,
+        predicted_ns: step.predicted_ns * program.samples as f64,
     });
     let steps = steps.collect();
     let count = runs.len();

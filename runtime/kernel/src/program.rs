@@ -23,6 +23,9 @@ pub struct Program {
     pub name: String,
     /// Free texts of the model, by key.
     pub metadata: Vec<(String, String)>,
+    /// How often the steps run: once for each sample of a batch. If more than once, axis 0 of every input and output has
+    /// one place for each.
+    pub samples: usize,
     /// Inputs in the model's order.
     pub inputs: Vec<Port>,
     /// Outputs in the model's order, or what the [`tail`](Self::tail) reads. They lie in their buffers when they are
@@ -67,8 +70,20 @@ pub struct Port {
     pub name: String,
     /// Type, row-major and dense.
     pub ty: TensorType,
-    /// Where it lies; dense.
+    /// Where it lies, one sample at a time; dense.
     pub buffer: BufferId,
+}
+
+impl Program {
+    /// The bytes of one sample of an input or output.
+    pub fn sample_bytes(&self, port: &Port) -> usize {
+        port.ty.bytes() / self.samples.max(1)
+    }
+
+    /// The predicted time of a run in nanoseconds, on one thread.
+    pub fn predicted_ns(&self) -> f64 {
+        self.samples as f64 * self.steps.iter().map(|step| step.predicted_ns).sum::<f64>()
+    }
 }
 
 /// A range of bytes that steps read and write.

@@ -29,7 +29,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: [u8; 4] = *b"qcc\0";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const SUM: std::ops::Range<usize> = 32..40;
 const LENGTH: usize = 40;
 const FIXED: usize = 48;

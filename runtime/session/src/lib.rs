@@ -12,6 +12,7 @@
 mod arena;
 pub mod artifact;
 mod error;
+mod lane;
 mod outputs;
 mod pack;
 mod product;

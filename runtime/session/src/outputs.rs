@@ -14,7 +14,7 @@ impl Outputs {
     pub fn new(program: &Program, place: &dyn Fn(BufferId) -> Place) -> Self {
         let ports = program.complete().into_iter().zip(&program.outputs).enumerate();
         let mut all: Vec<_> =
-            ports.map(|(at, (steps, port))| (steps, at, place(port.buffer), port.ty.bytes())).collect();
+            ports.map(|(at, (steps, port))| (steps, at, place(port.buffer), program.sample_bytes(port))).collect();
         all.sort_unstable_by_key(|&(steps, at, ..)| (steps, at));
         Self { all }
     }

@@ -2,15 +2,17 @@
 
 use crate::SessionError;
 use crate::arena::Arena;
-use crate::outputs::Outputs;
-use crate::steps::{self, Bound, Machine, Place};
+use crate::lane::{self, Lane};
+use crate::steps::{Bound, Machine, Place};
 use crate::team::{MOST_THREADS, Team};
 use qcc_jit::{CodeModule, CpuFeatures};
 use qcc_kernel::BUFFER_ALIGN;
-use qcc_kernel::program::{self, BufferId, Limits, Port, Program, Tail};
+use qcc_kernel::program::{self, Limits, Port, Program, Tail};
 use qcc_ops::Budget;
 use qcc_tensor::{DType, Tensor};
-use std::sync::Arc;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// How kernels are executed.
@@ -58,11 +60,9 @@ pub struct Session {
     engine: Engine,
     tail: Budget,
     code: CodeModule,
-    steps: Vec<Bound>,
-    inputs: Vec<Place>,
-    outputs: Outputs,
+    /// One, or one for each thread.
+    lanes: Vec<Mutex<Lane>>,
     team: Option<Team>,
-    _arena: Arena,
     /// A copy of the constants, if they do not lie at a multiple of the alignment.
     _constants: Option<Arena>,
 }
@@ -81,23 +81,19 @@ impl Session {
             Engine::Interpreter => &[],
         };
         let code = qcc_jit::compile(kernels, &CpuFeatures::detect())?;
-        let arena = Arena::new(program.arena_bytes)?;
         let aligned = program.constants.as_ptr().addr().is_multiple_of(BUFFER_ALIGN);
         let constants = if aligned { None } else { Some(Arena::copied(&program.constants)?) };
         let constant_base = constants.as_ref().map_or(program.constants.as_ptr().cast_mut(), |copy| copy.at(0));
-        let place = |id: BufferId| match program.buffers[id.0 as usize].place {
-            program::Place::Arena(offset) => Place(arena.at(offset)),
-            program::Place::Constant(offset) => Place(constant_base.wrapping_add(offset)),
-        };
-        let steps = steps::bind(&program, options, &place)?;
-        let inputs = program.inputs.iter().map(|port| place(port.buffer)).collect();
-        let outputs = Outputs::new(&program, &place);
-        let team = match steps.iter().any(Bound::is_split) {
+        let count = lane::lanes(program.samples, threads);
+        let each = Options { threads: if count > 1 { 1 } else { threads }, ..options.clone() };
+        let lanes = (0..count).map(|_| Lane::new(&program, &each, constant_base)).collect::<Result<Vec<_>, _>>()?;
+        let team = match count > 1 || lanes[0].steps.iter().any(Bound::is_split) {
             false => None,
             true => Some(Team::new(threads).map_err(|e| SessionError::Threads { threads, why: e.to_string() })?),
         };
+        let lanes = lanes.into_iter().map(Mutex::new).collect();
         let Options { engine, tail, .. } = *options;
-        Ok(Session { engine, tail, code, steps, inputs, outputs, team, _arena: arena, _constants: constants, program })
+        Ok(Session { engine, tail, code, lanes, team, _constants: constants, program })
     }
 
     /// The model's inputs, in order.
@@ -140,19 +136,25 @@ impl Session {
     }
 
     fn run_steps(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, SessionError> {
-        let mut outputs = vec![Vec::new(); self.program.outputs.len()];
-        self.run_seen(inputs, &mut |at, bytes| outputs[at] = bytes.to_vec())?;
+        self.check_types(inputs)?;
+        let inputs: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
+        let mut outputs: Vec<Vec<u8>> = self.program.outputs.iter().map(|port| vec![0; port.ty.bytes()]).collect();
+        let mut slices: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        self.run_into(&inputs, &mut slices)?;
         Ok(self.tensors(outputs))
     }
 
     /// Runs the steps once. Each of [`Session::outputs`] that consists of f32 is seen where it was computed, row-major, as soon
-    /// as it is: there is memory for those only that further steps read.
+    /// as it is: there is memory for those only that further steps read. If the program runs [once for each
+    /// sample](Program::samples), so does this.
     ///
     /// # Errors
     /// As [`Session::run`].
     pub fn watch(&mut self, inputs: &[Tensor], seen: &mut dyn FnMut(usize, &[f32])) -> Result<(), SessionError> {
+        self.check_types(inputs)?;
+        let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         let program = Arc::clone(&self.program);
-        self.run_seen(inputs, &mut |at, bytes| {
+        self.in_turn(&bytes, &mut |_, step, machine| step.run(machine), &mut |at, bytes| {
             if program.outputs[at].ty.dtype == DType::F32 {
                 // SAFETY: any bytes are floats; buffers are aligned, so nothing is left before or behind.
                 seen(at, unsafe { bytes.align_to().1 });
@@ -160,27 +162,50 @@ impl Session {
         })
     }
 
-    fn run_seen(&mut self, inputs: &[Tensor], seen: &mut dyn FnMut(usize, &[u8])) -> Result<(), SessionError> {
-        self.check_types(inputs)?;
-        let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
-        self.write_inputs(&bytes)?;
-        self.execute(&mut |step, machine| step.run(machine), seen)
-    }
-
-    /// Runs every step by `run`.
-    fn execute(
+    /// Runs every step by `run`, which is told its number, for one sample after the other. `seen` gets the number of an output
+    /// and the bytes of a sample.
+    fn in_turn(
         &mut self,
-        run: &mut dyn FnMut(&mut Bound, &mut Machine<'_>) -> Result<(), SessionError>,
+        inputs: &[&[u8]],
+        run: &mut dyn FnMut(usize, &mut Bound, &mut Machine<'_>) -> Result<(), SessionError>,
         seen: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<(), SessionError> {
-        let team = self.team.as_mut();
-        let mut machine = Machine { program: &self.program, engine: self.engine, code: &self.code, team };
-        self.outputs.after(0, seen);
-        for (before, step) in self.steps.iter_mut().enumerate() {
-            run(step, &mut machine)?;
-            self.outputs.after(before + 1, seen);
-        }
-        Ok(())
+        let Session { program, engine, code, lanes, team, .. } = self;
+        let lane = lanes[0].get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut machine = Machine { program, engine: *engine, code, team: team.as_mut() };
+        (0..program.samples).try_for_each(|sample| lane.run(&mut machine, inputs, sample, run, seen))
+    }
+
+    /// Runs the steps for all samples, some side by side if there are lanes for it, and writes the outputs of each behind
+    /// those of the one before. Lengths are as the program says.
+    fn side_by_side(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), SessionError> {
+        let Session { program, engine, code, lanes, team: Some(team), .. } = self else {
+            return Err(SessionError::Threads { threads: self.lanes.len(), why: "there are no others".into() });
+        };
+        let places: SmallVec<[Place; 4]> = outputs.iter_mut().map(|out| Place(out.as_mut_ptr())).collect();
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        team.run(lanes.len(), &|thread| {
+            let mut lane = lanes[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut machine = Machine { program, engine: *engine, code, team: None };
+            loop {
+                let sample = next.fetch_add(1, Ordering::Relaxed);
+                if sample >= program.samples {
+                    break;
+                }
+                let mut write = |at: usize, bytes: &[u8]| {
+                    // SAFETY: outputs are as long as that of all samples, and each sample is run once.
+                    unsafe {
+                        let to = places[at].0.add(sample * bytes.len());
+                        std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+                    }
+                };
+                let run = &mut |_: usize, step: &mut Bound, machine: &mut Machine<'_>| step.run(machine);
+                if let Err(error) = lane.run(&mut machine, inputs, sample, run, &mut write) {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     /// Runs the steps once on the bytes of the model's inputs, row-major, and writes the bytes of [`Session::outputs`].
@@ -188,33 +213,43 @@ impl Session {
     /// # Errors
     /// Slices of another number or length than the model's inputs and outputs; a step that fails.
     pub fn run_into(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), SessionError> {
-        self.write_inputs(inputs)?;
-        count("outputs", self.program.outputs.len(), outputs.len())?;
-        for (port, slot) in self.program.outputs.iter().zip(outputs.iter()) {
-            sized("output", port, slot.len())?;
+        let program = Arc::clone(&self.program);
+        count("inputs", program.inputs.len(), inputs.len())?;
+        count("outputs", program.outputs.len(), outputs.len())?;
+        program.inputs.iter().zip(inputs).try_for_each(|(port, bytes)| sized("input", port, bytes.len()))?;
+        program.outputs.iter().zip(outputs.iter()).try_for_each(|(port, slot)| sized("output", port, slot.len()))?;
+        if self.lanes.len() > 1 {
+            return self.side_by_side(inputs, outputs);
         }
-        self.execute(&mut |step, machine| step.run(machine), &mut |at, bytes| outputs[at].copy_from_slice(bytes))
+        let mut written: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outputs.len());
+        self.in_turn(inputs, &mut |_, step, machine| step.run(machine), &mut |at, bytes| {
+            outputs[at][written[at]..][..bytes.len()].copy_from_slice(bytes);
+            written[at] += bytes.len();
+        })
     }
 
-    /// Runs the model once and times every step, in the program's order; what a tail takes is not in it.
+    /// Runs the model once and times every step, in the program's order; what a tail takes is not in it. Samples run one
+    /// after the other; a step that runs for each has the sum of its times, and the start of the first.
     ///
     /// # Errors
     /// As [`Session::run`].
     pub fn run_profiled(&mut self, inputs: &[Tensor]) -> Result<(Vec<Tensor>, Vec<StepTime>), SessionError> {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
-        self.write_inputs(&bytes)?;
-        let mut times = Vec::with_capacity(self.steps.len());
+        let mut times: Vec<StepTime> = Vec::new();
         let mut outputs = vec![Vec::new(); self.program.outputs.len()];
         let start = Instant::now();
-        let mut run = |step: &mut Bound, machine: &mut Machine<'_>| {
+        let mut run = |number: usize, step: &mut Bound, machine: &mut Machine<'_>| {
             let start_ns = start.elapsed().as_nanos() as u64;
             step.run(machine)?;
             let nanoseconds = start.elapsed().as_nanos() as u64 - start_ns;
-            times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds });
+            match times.get_mut(number) {
+                Some(time) => time.nanoseconds += nanoseconds,
+                None => times.push(StepTime { name: step.name.clone(), start_ns, nanoseconds }),
+            }
             Ok(())
         };
-        self.execute(&mut run, &mut |at, bytes| outputs[at] = bytes.to_vec())?;
+        self.in_turn(&bytes, &mut run, &mut |at, bytes| outputs[at].extend_from_slice(bytes))?;
         let outputs = self.run_tail(self.tensors(outputs))?;
         Ok((outputs, times))
     }
@@ -248,16 +283,6 @@ impl Session {
                 got: tensor.ty().to_string(),
             }),
         }
-    }
-
-    fn write_inputs(&mut self, inputs: &[&[u8]]) -> Result<(), SessionError> {
-        count("inputs", self.program.inputs.len(), inputs.len())?;
-        for ((port, place), bytes) in self.program.inputs.iter().zip(&self.inputs).zip(inputs) {
-            sized("input", port, bytes.len())?;
-            // SAFETY: the check made sure that the buffer may be written and has the port's bytes.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.0, bytes.len()) };
-        }
-        Ok(())
     }
 
     fn tensors(&self, bytes: Vec<Vec<u8>>) -> Vec<Tensor> {

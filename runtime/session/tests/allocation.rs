@@ -45,6 +45,7 @@ fn a_run_of_kernels_allocates_nothing() {
     let step = Step { name: "copy".into(), action, predicted_ns: 0.0, macs: 0, remark: None };
     let program = Program {
         name: String::new(),
+        samples: 1,
         metadata: Vec::new(),
         inputs: vec![port("x", 0)],
         outputs: vec![port("y", 1)],

@@ -228,6 +228,31 @@ const CASES: &[Case] = &[
         "larger than memory",
     ),
     ("an output of no buffer", |p| p.outputs[0].buffer = BufferId(77), "buffer 77 is not there"),
+    // Samples.
+    ("a run of no sample", |p| p.samples = 0, "axis 0 of f32[1,4,4,4] does not hold 0 samples"),
+    ("samples that an input does not have", |p| p.samples = 2, "axis 0 of f32[1,4,4,4] does not hold 2 samples"),
+    (
+        "samples of a number",
+        |p| (p.samples, p.inputs[0].ty.shape[0]) = (2, 2),
+        "axis 0 of bool[] does not hold 2 samples",
+    ),
+    (
+        "samples without end that take no memory",
+        |p| {
+            (p.inputs, p.outputs, p.samples) = (Vec::new(), Vec::new(), usize::MAX);
+        },
+        "operations for a run, the limit is 65536",
+    ),
+    (
+        "a branch that runs for samples",
+        |p| {
+            let Some(Action::If { then_branch, .. }) = p.steps.last_mut().map(|step| &mut step.action) else {
+                unreachable!("the last step is a branch")
+            };
+            then_branch.samples = 2;
+        },
+        "a branch, or a program with calls after its steps, runs once",
+    ),
     // Kernels: how they are called.
     (
         "a kernel that is not there",
@@ -696,7 +721,7 @@ fn fields_of_the_file_are_checked_before_they_are_used() {
     assert_eq!(refused(&|bytes| bytes.extend([0; 64])), early);
     assert_eq!(
         refused(&|bytes| bytes[4] = 2),
-        "it has format version 2, this program reads 6; compile the model again"
+        "it has format version 2, this program reads 7; compile the model again"
     );
     assert_eq!(refused(&|bytes| bytes[0] = b'Q'), "it is not a compiled model (no `qcc` mark at its start)");
     let header = u64::from_le_bytes(whole[8..16].try_into().expect("eight bytes"));

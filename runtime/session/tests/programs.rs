@@ -71,6 +71,28 @@ fn engines_and_thread_counts_agree() {
 }
 
 #[test]
+fn samples_run_one_after_the_other_or_side_by_side() {
+    for samples in [2, 3, 8] {
+        let mut program = (*doubling_program(7)).clone();
+        program.samples = samples;
+        for port in program.inputs.iter_mut().chain(&mut program.outputs) {
+            port.ty.shape = [samples, 28].into_iter().collect();
+        }
+        program.buffers.iter_mut().take(2).for_each(|buffer| assert_eq!(buffer.bytes, 4 * 28, "memory for one"));
+        let program = Arc::new(program);
+        let x = Tensor::new([samples, 28], (0..28 * samples as i32).map(|i| i * 3 - 5).collect());
+        let expected: Vec<i32> = x.slice::<i32>().iter().map(|v| 2 * v).collect();
+        for (engine, threads) in [(Engine::Interpreter, 1), (Engine::Jit, 1), (Engine::Jit, 2), (Engine::Jit, 4)] {
+            let y = outputs(&program, engine, threads, std::slice::from_ref(&x));
+            assert_eq!(y[0].shape(), [samples, 28]);
+            assert_eq!(y[0].slice::<i32>(), expected, "{samples} samples, {engine:?}, {threads} threads");
+        }
+        let stored = artifact::decode(artifact::encode(&program).into(), &LIMITS).expect("it is sound");
+        assert_eq!((stored.samples, stored.arena_bytes), (samples, program.arena_bytes));
+    }
+}
+
+#[test]
 fn an_output_is_read_before_its_memory_is_used_again() {
     let mut p = Builder::new();
     let ty = TensorType::new(DType::I32, [4]);

@@ -246,6 +246,11 @@ fn report(compiled: &Compiled, rules: &RuleSet) -> Result<(), Failure> {
     let inputs = inputs::random(session.inputs().iter().map(|port| &port.ty), inputs::SEED);
     let times = measure::times(&mut session, &inputs, MEASURE)?;
     let (_, steps) = session.run_profiled(&inputs)?;
+    match (compiled.program.samples, &compiled.whole_batch) {
+        (1, None) => {}
+        (1, Some(why)) => println!("\nthe batch is computed at once: {why}"),
+        (samples, _) => println!("\n{samples} samples, one after the other"),
+    }
     println!("\nkernels, one thread");
     kernels(&compiled.program, &steps);
     let chosen = &compiled.chosen;
@@ -260,7 +265,7 @@ fn report(compiled: &Compiled, rules: &RuleSet) -> Result<(), Failure> {
         chosen.lower_bound_ns / 1e6,
         chosen.seed_cost_ns / 1e6
     );
-    let predicted: f64 = compiled.program.steps.iter().map(|s| s.predicted_ns).sum();
+    let predicted = compiled.program.predicted_ns();
     println!(
         "\npredicted {:.3} ms, measured {:.3} ms (median of {} runs, fastest {:.3})",
         predicted / 1e6,
@@ -283,8 +288,8 @@ fn kernels(program: &Program, measured: &[StepTime]) {
         println!(
             "  {:<40} {:>9.3} {:>13.1} {:>12.1}  {kind}{}",
             shortened(&step.name, 40),
-            step.macs as f64 / 1e6,
-            step.predicted_ns / 1e3,
+            (program.samples as u64 * step.macs) as f64 / 1e6,
+            program.samples as f64 * step.predicted_ns / 1e3,
             time.nanoseconds as f64 / 1e3,
             step.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default()
         );

@@ -48,6 +48,9 @@ pub enum ProgramError {
     /// What follows the steps is wrong.
     #[error("the calls after the steps: {0}")]
     Tail(String),
+    /// Steps cannot run once for each sample.
+    #[error("samples: {0}")]
+    Samples(String),
     /// The program asks for more than it may have.
     #[error("it needs {needs} {what}, the limit is {limit}")]
     Limit {
@@ -119,6 +122,9 @@ fn check_nested(program: &Program, limits: &Limits, depth: usize) -> Result<Need
             .port(port, written)
             .map_err(|what| ProgramError::Port { port: format!("{kind} {}", port.name), what })?;
     }
+    if program.samples != 1 && (depth > 0 || program.tail.is_some()) {
+        return Err(ProgramError::Samples("a branch, or a program with calls after its steps, runs once".into()));
+    }
     if let Some(tail) = &program.tail {
         if depth > 0 {
             return Err(ProgramError::Tail("a branch has none".into()));
@@ -143,6 +149,7 @@ fn check_nested(program: &Program, limits: &Limits, depth: usize) -> Result<Need
             needs.add(&nested_needs);
         }
     }
+    needs.work = needs.work.saturating_add(1).saturating_mul(program.samples as u64);
     Ok(needs)
 }
 
@@ -163,7 +170,18 @@ struct Checker<'p> {
 
 impl Checker<'_> {
     fn port(&self, port: &Port, written: bool) -> Result<(), String> {
-        self.typed(port.buffer, &port.ty)?;
+        let samples = self.program.samples;
+        let mut ty = port.ty.clone();
+        if samples != 1 {
+            match ty.shape.first_mut() {
+                Some(first) if *first == samples && samples > 0 => *first = 1,
+                _ => return Err(format!("axis 0 of {ty} does not hold {samples} samples")),
+            }
+        }
+        if !port.ty.fits_memory() {
+            return Err(format!("{} is larger than memory", port.ty));
+        }
+        self.typed(port.buffer, &ty)?;
         if written { self.writable(port.buffer) } else { Ok(()) }
     }
 

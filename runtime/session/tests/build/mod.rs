@@ -15,6 +15,7 @@ impl Builder {
     pub fn new() -> Builder {
         Builder(Program {
             name: "test".into(),
+            samples: 1,
             metadata: vec![("labels".into(), "a b".into())],
             inputs: Vec::new(),
             outputs: Vec::new(),
