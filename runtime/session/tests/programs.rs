@@ -319,5 +319,5 @@ fn a_damaged_artifact_is_an_error_and_no_panic() {
     let mut newer = whole.clone();
     newer[4] = 9;
     let newer = artifact::decode(newer.into(), &LIMITS).expect_err("its version is unknown");
-    assert_eq!(newer.to_string(), "it has format version 9, this program reads 6; compile the model again");
+    assert_eq!(newer.to_string(), "it has format version 9, this program reads 7; compile the model again");
 }

@@ -4,6 +4,9 @@
 /// task to another thread costs.
 const GRAIN: u64 = 1 << 18;
 
+/// How much longer a multiply-accumulate of a depthwise convolution takes than one of a product.
+pub const DEPTHWISE: u64 = 4;
+
 /// Most tasks of one kernel: enough for equal shares on eight threads even if the last round is half empty.
 const MOST_TASKS: u64 = 64;
 
@@ -29,7 +32,8 @@ pub struct Split {
 
 impl Split {
     /// Divides rows as far as the work asks for, and panels only if their weights are too many: where every task stages the
-    /// rows it reads, the fewer share rows, the less is copied.
+    /// rows it reads, the fewer share rows, the less is copied; and a depthwise convolution finds rows in the cache of the
+    /// thread that wrote them.
     pub fn by_rows(macs: u64, rows: usize, panels: usize, weight_bytes: usize) -> Split {
         let wanted = wanted(macs);
         let panel_blocks = divisor_from(panels, weight_bytes.div_ceil(CACHED_WEIGHTS).min(wanted));

@@ -10,7 +10,7 @@ use super::conv::ConvSpec;
 use super::emit::{Emitter, GROUP};
 use super::layout::Elem;
 use super::place::{At, Place, flatten};
-use super::split::{Split, flat_rows, split, staged_rows};
+use super::split::{DEPTHWISE, Split, flat_rows, split, staged_rows};
 use super::stage;
 use super::twin::Twin;
 
@@ -225,8 +225,10 @@ impl Walk {
     /// The division into tasks. No block has rows of two images, unless all are walked as one.
     fn split(&self, spec: &ConvSpec, panels: &[Panel], constants: usize, staged: bool) -> Split {
         let images = if self.flat.is_some() { 1 } else { spec.output.n };
-        let divide = if staged { Split::by_rows } else { split };
-        let one = divide(spec.macs() / images as u64, self.rows / images, panels[0].repeat, constants);
+        let depthwise = spec.is_depthwise();
+        let divide = if staged || depthwise { Split::by_rows } else { split };
+        let work = spec.macs() * if depthwise { DEPTHWISE } else { 1 };
+        let one = divide(work / images as u64, self.rows / images, panels[0].repeat, constants);
         Split { row_blocks: images * one.row_blocks, ..one }
     }
 
