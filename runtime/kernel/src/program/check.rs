@@ -149,7 +149,7 @@ fn check_nested(program: &Program, limits: &Limits, depth: usize) -> Result<Need
             needs.add(&nested_needs);
         }
     }
-    needs.work = needs.work.saturating_add(1).saturating_mul(program.samples as u64);
+    needs.work = needs.work.max(1).saturating_mul(program.samples as u64);
     Ok(needs)
 }
 
