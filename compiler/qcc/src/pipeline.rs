@@ -133,7 +133,7 @@ pub fn compile(
 ) -> Result<Compiled, Failure> {
     let mut clock = Clock { times: Vec::new(), on_step };
     let Split { head: typed, tail } = clock.step("type", || split(graph, bindings))?;
-    let batch = if tail.is_none() { samples::batch(graph, bindings, &typed) } else { None };
+    let batch = if tail.is_none() { samples::batch(graph, &typed) } else { None };
     let (one, samples, whole_batch) = match batch {
         Some(Batch::Apart(one, samples)) => (Some(one), samples, None),
         Some(Batch::Whole(why)) => (None, 1, Some(why)),

@@ -18,7 +18,7 @@ pub enum Batch {
 }
 
 /// How the batch that a graph was typed for is best computed; `None` without a batch.
-pub fn batch(graph: &Graph, bindings: &Bindings, batch: &TypedGraph) -> Option<Batch> {
+pub fn batch(graph: &Graph, batch: &TypedGraph) -> Option<Batch> {
     let inputs = || batch.graph().inputs();
     let first = batch.ty(inputs().first()?.output(0)).shape.first().copied();
     if first.is_none_or(|samples| samples < 2)
@@ -33,9 +33,8 @@ pub fn batch(graph: &Graph, bindings: &Bindings, batch: &TypedGraph) -> Option<B
     };
     // Sizes that were given by name follow from the shapes.
     let single = Bindings { dims: Vec::new(), shapes: inputs().iter().map(one).collect() };
-    let unbound = bindings.dims.is_empty() && bindings.shapes.is_empty();
-    let typed = if unbound { None } else { crate::pipeline::typed(graph, &single).ok() };
-    let Some(typed) = typed else { return Some(Batch::Whole("the model says how many samples there are".into())) };
+    // A model that says how long axis 0 is has no batch that it knows of.
+    let typed = crate::pipeline::typed(graph, &single).ok()?;
     Some(match samples::apart(batch, &typed) {
         Err(why) => Batch::Whole(why),
         Ok(apart) if apart.shared > CACHED.max(apart.own) => {

@@ -10,7 +10,6 @@ use qcc_kernel::BUFFER_ALIGN;
 use qcc_kernel::program::{self, Limits, Port, Program, Tail};
 use qcc_ops::Budget;
 use qcc_tensor::{DType, Tensor};
-use smallvec::SmallVec;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -62,6 +61,8 @@ pub struct Session {
     code: CodeModule,
     /// One, or one for each thread.
     lanes: Vec<Mutex<Lane>>,
+    /// Where the outputs of a run go.
+    targets: Vec<Place>,
     team: Option<Team>,
     /// A copy of the constants, if they do not lie at a multiple of the alignment.
     _constants: Option<Arena>,
@@ -93,7 +94,8 @@ impl Session {
         };
         let lanes = lanes.into_iter().map(Mutex::new).collect();
         let Options { engine, tail, .. } = *options;
-        Ok(Session { engine, tail, code, lanes, team, _constants: constants, program })
+        let targets = Vec::with_capacity(program.outputs.len());
+        Ok(Session { engine, tail, code, lanes, targets, team, _constants: constants, program })
     }
 
     /// The model's inputs, in order.
@@ -154,7 +156,7 @@ impl Session {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
         let program = Arc::clone(&self.program);
-        self.in_turn(&bytes, &mut |_, step, machine| step.run(machine), &mut |at, bytes| {
+        self.in_turn(&bytes, &mut |_, step, machine| step.run(machine), &mut |at, _, bytes| {
             if program.outputs[at].ty.dtype == DType::F32 {
                 // SAFETY: any bytes are floats; buffers are aligned, so nothing is left before or behind.
                 seen(at, unsafe { bytes.align_to().1 });
@@ -162,27 +164,30 @@ impl Session {
         })
     }
 
-    /// Runs every step by `run`, which is told its number, for one sample after the other. `seen` gets the number of an output
-    /// and the bytes of a sample.
+    /// Runs every step by `run`, which is told its number, for one sample after the other. `seen` gets the number of an output,
+    /// that of the sample, and the bytes.
     fn in_turn(
         &mut self,
         inputs: &[&[u8]],
         run: &mut dyn FnMut(usize, &mut Bound, &mut Machine<'_>) -> Result<(), SessionError>,
-        seen: &mut dyn FnMut(usize, &[u8]),
+        seen: &mut dyn FnMut(usize, usize, &[u8]),
     ) -> Result<(), SessionError> {
         let Session { program, engine, code, lanes, team, .. } = self;
         let lane = lanes[0].get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut machine = Machine { program, engine: *engine, code, team: team.as_mut() };
-        (0..program.samples).try_for_each(|sample| lane.run(&mut machine, inputs, sample, run, seen))
+        (0..program.samples).try_for_each(|sample| {
+            lane.run(&mut machine, inputs, sample, run, &mut |at, bytes| seen(at, sample, bytes))
+        })
     }
 
     /// Runs the steps for all samples, some side by side if there are lanes for it, and writes the outputs of each behind
     /// those of the one before. Lengths are as the program says.
     fn side_by_side(&mut self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), SessionError> {
-        let Session { program, engine, code, lanes, team: Some(team), .. } = self else {
+        let Session { program, engine, code, lanes, targets, team: Some(team), .. } = self else {
             return Err(SessionError::Threads { threads: self.lanes.len(), why: "there are no others".into() });
         };
-        let places: SmallVec<[Place; 4]> = outputs.iter_mut().map(|out| Place(out.as_mut_ptr())).collect();
+        targets.clear();
+        targets.extend(outputs.iter_mut().map(|out| Place(out.as_mut_ptr())));
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
         team.run(lanes.len(), &|thread| {
             let mut lane = lanes[thread].lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,7 +200,7 @@ impl Session {
                 let mut write = |at: usize, bytes: &[u8]| {
                     // SAFETY: outputs are as long as that of all samples, and each sample is run once.
                     unsafe {
-                        let to = places[at].0.add(sample * bytes.len());
+                        let to = targets[at].0.add(sample * bytes.len());
                         std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
                     }
                 };
@@ -221,10 +226,8 @@ impl Session {
         if self.lanes.len() > 1 {
             return self.side_by_side(inputs, outputs);
         }
-        let mut written: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outputs.len());
-        self.in_turn(inputs, &mut |_, step, machine| step.run(machine), &mut |at, bytes| {
-            outputs[at][written[at]..][..bytes.len()].copy_from_slice(bytes);
-            written[at] += bytes.len();
+        self.in_turn(inputs, &mut |_, step, machine| step.run(machine), &mut |at, sample, bytes| {
+            outputs[at][sample * bytes.len()..][..bytes.len()].copy_from_slice(bytes);
         })
     }
 
@@ -236,7 +239,7 @@ impl Session {
     pub fn run_profiled(&mut self, inputs: &[Tensor]) -> Result<(Vec<Tensor>, Vec<StepTime>), SessionError> {
         self.check_types(inputs)?;
         let bytes: Vec<&[u8]> = inputs.iter().map(Tensor::bytes).collect();
-        let mut times: Vec<StepTime> = Vec::new();
+        let mut times: Vec<StepTime> = Vec::with_capacity(self.program.steps.len());
         let mut outputs = vec![Vec::new(); self.program.outputs.len()];
         let start = Instant::now();
         let mut run = |number: usize, step: &mut Bound, machine: &mut Machine<'_>| {
@@ -249,7 +252,7 @@ impl Session {
             }
             Ok(())
         };
-        self.in_turn(&bytes, &mut run, &mut |at, bytes| outputs[at].extend_from_slice(bytes))?;
+        self.in_turn(&bytes, &mut run, &mut |at, _, bytes| outputs[at].extend_from_slice(bytes))?;
         let outputs = self.run_tail(self.tensors(outputs))?;
         Ok((outputs, times))
     }

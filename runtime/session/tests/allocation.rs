@@ -38,32 +38,36 @@ fn a_run_of_kernels_allocates_nothing() {
     let at = b.mul(b.task(), 16);
     let v = b.load(Lane::I32, 16, x.at(at, 0));
     b.store(y.at(at, 0), 16, v);
-    let ty = TensorType::new(DType::U8, [64]);
-    let buffer = |name: &str, at| Buffer { name: name.into(), bytes: 64, place: Place::Arena(at) };
-    let port = |name: &str, i| Port { name: name.into(), ty: ty.clone(), buffer: BufferId(i) };
-    let action = Action::Kernel { kernel: 0, buffers: vec![BufferId(0), BufferId(1)] };
-    let step = Step { name: "copy".into(), action, predicted_ns: 0.0, macs: 0, remark: None };
-    let program = Program {
-        name: String::new(),
-        samples: 1,
-        metadata: Vec::new(),
-        inputs: vec![port("x", 0)],
-        outputs: vec![port("y", 1)],
-        kernels: vec![b.finish()],
-        constants: Bytes::new(),
-        buffers: vec![buffer("x", 0), buffer("y", 64)],
-        arena_bytes: 128,
-        steps: vec![step; 5],
-        tail: None,
-    };
-    let mut session = Session::new(Arc::new(program), &Options::default()).expect("the program is sound");
-    let input: Vec<u8> = (0..64).collect();
-    let mut output = vec![0; 64];
-    session.run_into(&[&input], &mut [&mut output]).expect("it runs");
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..100 {
+    let kernel = b.finish();
+    for (samples, threads) in [(1, 1), (8, 1), (8, 2)] {
+        let ty = TensorType::new(DType::U8, [samples, 64]);
+        let buffer = |name: &str, at| Buffer { name: name.into(), bytes: 64, place: Place::Arena(at) };
+        let port = |name: &str, i| Port { name: name.into(), ty: ty.clone(), buffer: BufferId(i) };
+        let action = Action::Kernel { kernel: 0, buffers: vec![BufferId(0), BufferId(1)] };
+        let step = Step { name: "copy".into(), action, predicted_ns: 0.0, macs: 0, remark: None };
+        let program = Program {
+            name: String::new(),
+            samples,
+            metadata: Vec::new(),
+            inputs: vec![port("x", 0)],
+            outputs: vec![port("y", 1)],
+            kernels: vec![kernel.clone()],
+            constants: Bytes::new(),
+            buffers: vec![buffer("x", 0), buffer("y", 64)],
+            arena_bytes: 128,
+            steps: vec![step; 5],
+            tail: None,
+        };
+        let options = Options { threads, ..Options::default() };
+        let mut session = Session::new(Arc::new(program), &options).expect("the program is sound");
+        let input: Vec<u8> = (0..64 * samples).map(|i| i as u8).collect();
+        let mut output = vec![0; 64 * samples];
         session.run_into(&[&input], &mut [&mut output]).expect("it runs");
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..100 {
+            session.run_into(&[&input], &mut [&mut output]).expect("it runs");
+        }
+        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "{samples} samples, {threads} threads");
+        assert_eq!(output, input);
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before);
-    assert_eq!(output, input);
 }
