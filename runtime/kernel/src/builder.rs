@@ -278,12 +278,6 @@ impl KernelBuilder {
         self.op(Op::Binary { op, a, b })
     }
 
-    /// `acc + madd16(a, b)`: two i16 products a lane, added to i32.
-    pub fn madd16_acc(&mut self, acc: Value, a: Value, b: Value) -> Value {
-        let products = self.binary(BinOp::Madd16, a, b);
-        self.binary(BinOp::Add, acc, products)
-    }
-
     /// `acc + a * b`, rounded once.
     pub fn mul_add(&mut self, acc: Value, a: Value, b: Value) -> Value {
         self.op(Op::MulAdd { acc, a, b })
