@@ -62,12 +62,16 @@ fn a_run_of_kernels_allocates_nothing() {
         let mut session = Session::new(Arc::new(program), &options).expect("the program is sound");
         let input: Vec<u8> = (0..64 * samples).map(|i| i as u8).collect();
         let mut output = vec![0; 64 * samples];
-        session.run_into(&[&input], &mut [&mut output]).expect("it runs");
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        for _ in 0..100 {
-            session.run_into(&[&input], &mut [&mut output]).expect("it runs");
-        }
-        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "{samples} samples, {threads} threads");
+        // Another thread of the session allocates once, when it starts, which may be during any run.
+        let allocated = (0..=threads).map(|_| {
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            for _ in 0..100 {
+                session.run_into(&[&input], &mut [&mut output]).expect("it runs");
+            }
+            ALLOCATIONS.load(Ordering::Relaxed) - before
+        });
+        let allocated: Vec<usize> = allocated.collect();
+        assert!(allocated.contains(&0), "{samples} samples, {threads} threads: {allocated:?} in 100 runs each");
         assert_eq!(output, input);
     }
 }
