@@ -60,8 +60,8 @@ pub fn grouping(quads: &Quads<'_>, width: Width) -> Option<Grouping> {
 
 /// Panels of a kind, before groups are looked for.
 struct Kind {
+    width: Width,
     panels: Vec<Panel>,
-    costs: Costs,
     /// What the exact tile costs.
     exact: f64,
     /// What the best groups would cost, as a share of what the exact tile does.
@@ -71,17 +71,17 @@ struct Kind {
 impl Kind {
     fn of(quads: &Quads<'_>, width: Width, halves: Halves) -> Kind {
         let panels = panels(quads.spec, width, halves);
-        let costs = Costs::of(width, halves);
         let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
-        let exact = costs.exact * (quads.len() * registers) as f64;
+        let exact = quads.len() as f64 * exact(width, registers);
         let mut least = 0.0;
         for panel in &panels {
+            let costs = Costs::of(width, panel.vectors());
             for weights in weights(quads, panel) {
                 let elements = elements(&weights, quads.highest()) as f64;
                 least += elements * (costs.element + costs.group / LARGEST as f64) * panel.vectors() as f64;
             }
         }
-        Kind { panels, costs, exact, least: least / exact }
+        Kind { width, panels, exact, least: least / exact }
     }
 
     /// The plans, unless they cost as much as `most`.
@@ -90,7 +90,8 @@ impl Kind {
         let mut plans = Vec::new();
         for panel in &self.panels {
             let all: Vec<Plan> = weights(quads, panel).map(|weights| plan(&weights, quads.highest(), shifts)).collect();
-            cost += all.iter().map(|plan| self.costs.plan(plan, panel)).sum::<f64>();
+            let costs = Costs::of(self.width, panel.vectors());
+            cost += all.iter().map(|plan| costs.plan(plan, panel)).sum::<f64>();
             plans.push(all);
         }
         let cost = cost / self.exact;
@@ -109,6 +110,16 @@ fn weights(quads: &Quads<'_>, panel: &Panel) -> impl Iterator<Item = Vec<Vec<[i3
     })
 }
 
+/// What a quad costs in the exact tile, for so many registers of channels.
+fn exact(width: Width, registers: usize) -> f64 {
+    match width {
+        // Instructions: two products, two additions, its share of widening and broadcasting.
+        Width::V128 => 4.6 * registers as f64,
+        // Measured on Zen 3; what is staged is copied once for all registers.
+        Width::V256 => 2.05 * registers as f64 + 0.5,
+    }
+}
+
 /// What a panel costs, for a register of channels.
 struct Costs {
     /// An element of a group.
@@ -117,21 +128,19 @@ struct Costs {
     group: f64,
     /// A group with shifts, beyond that.
     shift: f64,
-    /// A quad in the exact tile.
-    exact: f64,
 }
 
 impl Costs {
-    fn of(width: Width, halves: Halves) -> Costs {
+    /// Those of a panel of so many registers.
+    fn of(width: Width, vectors: usize) -> Costs {
         // Measured on Zen 3: the fewer registers use a broadcast, the more loads there are for as many products.
-        let wide = |element| Costs { element, group: 0.6, shift: 0.45, exact: 2.05 };
-        match (width, halves) {
-            // Instructions: a product and an addition per element, widening and addition per group; in the exact tile two
-            // products, two additions, its share of widening and broadcasting.
-            (Width::V128, _) => Costs { element: 2.0, group: 1.0, shift: 1.0, exact: 4.6 },
-            (Width::V256, Halves::Channels | Halves::ChannelsOrPixels) => wide(1.0),
-            (Width::V256, Halves::FewChannels) => wide(1.3),
-            (Width::V256, Halves::FewestChannels) => wide(1.6),
+        let wide = |element| Costs { element, group: 0.6, shift: 0.45 };
+        match (width, vectors) {
+            // Instructions: a product and an addition per element, widening and addition per group.
+            (Width::V128, _) => Costs { element: 2.0, group: 1.0, shift: 1.0 },
+            (Width::V256, 1) => wide(1.6),
+            (Width::V256, 2) => wide(1.3),
+            (Width::V256, _) => wide(1.0),
         }
     }
 
