@@ -4,7 +4,7 @@
 
 mod convolution;
 
-use convolution::{Case, Epilogue, Pattern, Problem, TARGETS, buffers, places, problem};
+use convolution::{Case, Epilogue, Pattern, Problem, TARGETS, buffers, places, problem, table};
 use qcc_jit::{CpuFeatures, compile};
 use qcc_kernel::{interpret, verify};
 use qcc_lower::kernels::body::{Body, Operand};
@@ -57,9 +57,13 @@ fn expected(p: &Problem, epilogue: Epilogue, acc: i32, i: usize) -> i32 {
             let Operand::ChannelF32(m) = &p.spec.body.operands[0] else { panic!("the body has multipliers") };
             requantize(acc as f32 * m[i % p.spec.output.c], 3, to)
         }
-        Epilogue::Residual => {
-            let q = requantize(acc as f32 / 1024.0, 100, Elem::U8);
-            requantize((q + p.other[i]) as f32 * 0.5, 0, Elem::U8)
+        Epilogue::Residual | Epilogue::Tables => {
+            let look_up = |q: i32, factor| match epilogue {
+                Epilogue::Tables => i32::from(table(factor)[q as usize]),
+                _ => q,
+            };
+            let q = look_up(requantize(acc as f32 / 1024.0, 100, Elem::U8), 7);
+            look_up(requantize((q + p.other[i]) as f32 * 0.5, 0, Elem::U8), 13)
         }
     }
 }
@@ -121,7 +125,19 @@ fn every_number_of_channels() {
             check(&Case { epilogue: Epilogue::Codes(Elem::U8), ..Case::new(5, inputs, outputs, 1) });
             check(&Case::new(4, inputs, outputs, 3));
         }
+        check(&Case { epilogue: Epilogue::Tables, ..Case::new(5, 9, inputs, 1) });
     }
+}
+
+#[test]
+fn so_few_pixels_that_weights_are_read_once() {
+    for (pixels, outputs) in (1..=13).zip([5, 8, 9, 16, 17, 32, 33].into_iter().cycle()) {
+        let case = Case { size: [1, pixels], ..Case::new(1, 37, outputs, 1) };
+        check(&case);
+        check(&Case { pattern: Pattern::Highest, largest: 127, epilogue: Epilogue::Codes(Elem::U8), ..case.clone() });
+        check(&Case { elem: Elem::I8, signed_weights: false, ..case });
+    }
+    check(&Case { size: [2, 2], images: 2, ..Case::new(2, 20, 40, 3) });
 }
 
 #[test]
@@ -177,7 +193,8 @@ fn depthwise() {
     for channels in [2, 3, 4, 7, 8, 15, 16, 17, 24, 32, 33, 40, 70] {
         for (kernel, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (1, 1, 1), (7, 1, 1)]
         {
-            for (margin, epilogue) in [(0, Epilogue::Raw), (1, Epilogue::Codes(Elem::U8)), (0, Epilogue::Residual)] {
+            let bodies = [Epilogue::Raw, Epilogue::Codes(Elem::U8), Epilogue::Residual, Epilogue::Tables];
+            for (margin, epilogue) in [0, 1, 0, 1].into_iter().zip(bodies) {
                 let case = Case::new(9, channels, channels, kernel);
                 let pads = [kernel / 2 * dilation; 4];
                 check(&Case {
@@ -283,7 +300,8 @@ fn codes_of_16_bits() {
 
 #[test]
 fn images_bodies_and_layouts() {
-    for epilogue in [Epilogue::Raw, Epilogue::Codes(Elem::U8), Epilogue::Codes(Elem::I8), Epilogue::Residual] {
+    let codes = [Epilogue::Codes(Elem::U8), Epilogue::Codes(Elem::I8)];
+    for epilogue in [Epilogue::Raw, Epilogue::Residual, Epilogue::Tables].into_iter().chain(codes) {
         for margin in [0, 1, 5] {
             for images in [1, 3] {
                 for (kernel, outputs) in [(1, 16), (3, 21), (1, 33)] {
@@ -386,7 +404,7 @@ fn tiles_of_outputs_equal_the_reference_for_all_pads_layouts_and_types() {
         }
     }
     for (size, images) in [([12, 5], 2), ([5, 12], 3)] {
-        check_tiled(&Case { size, images, epilogue: Epilogue::Residual, ..case.clone() });
+        check_tiled(&Case { size, images, epilogue: Epilogue::Tables, ..case.clone() });
     }
 }
 

@@ -3,12 +3,37 @@
 
 use qcc_kernel::{BinOp, KernelBuilder, Lane, Op, Ty, UnOp, VL, Value, math};
 
-use super::body::{Compare, Fn1, Fn2, Node, NodeId};
-use super::emit::{Emitter, GROUP};
+use super::body::{Body, Compare, Fn1, Fn2, Node, NodeId};
+use super::emit::{Emitter, GROUP, Write};
 use super::layout::Elem;
 use super::place::Place;
 use super::quantize::Saturation;
 use super::twin::Twin;
+
+/// Of each node, what has been computed.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// I32 or F32 vectors of four lanes.
+    numbers: Vec<[Option<Value>; GROUP / 4]>,
+    /// Codes as I16, eight to a half of a register.
+    pub(super) halves: Vec<[Option<Value>; 2]>,
+    /// Codes packed to bytes.
+    pub(super) codes: Vec<Option<Value>>,
+    splats: Vec<(Lane, u32, Value)>,
+}
+
+impl Known {
+    /// Nothing yet.
+    pub fn none(body: &Body) -> Known {
+        let nodes = body.nodes.len();
+        Known {
+            numbers: vec![[None; GROUP / 4]; nodes],
+            halves: vec![[None; 2]; nodes],
+            codes: vec![None; nodes],
+            splats: Vec::new(),
+        }
+    }
+}
 
 /// One application of the body to the channels of one write.
 pub struct Tile<'e, 'a, 'b> {
@@ -21,53 +46,33 @@ pub struct Tile<'e, 'a, 'b> {
     pub(super) vectors: usize,
     /// What their high halves hold.
     pub(super) twin: Twin,
-    /// Of each node, what has been computed: I32 or F32 vectors of four lanes.
-    numbers: Vec<[Option<Value>; GROUP / 4]>,
-    /// Codes as I16, eight to a half of a register.
-    pub(super) halves: Vec<[Option<Value>; 2]>,
-    /// Codes packed to bytes.
-    pub(super) codes: Vec<Option<Value>>,
-    splats: Vec<(Lane, u32, Value)>,
+    pub(super) known: &'e mut Known,
 }
 
 impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
-    /// An application in which nothing has been computed yet.
+    /// The application of a write of `count` channels, `first` channels behind its place.
     pub fn new(
         emitter: &'e Emitter<'a>,
         b: &'b mut KernelBuilder,
-        place: &'e Place,
-        core: &'e [Value],
-        first: usize,
-        count: usize,
-        twin: Twin,
+        write: &'e Write<'_>,
+        [first, count]: [usize; 2],
+        known: &'e mut Known,
     ) -> Tile<'e, 'a, 'b> {
-        let nodes = emitter.body.nodes.len();
-        Tile {
-            emitter,
-            b,
-            place,
-            core,
-            first,
-            vectors: twin.vectors(count),
-            twin,
-            numbers: vec![[None; GROUP / 4]; nodes],
-            halves: vec![[None; 2]; nodes],
-            codes: vec![None; nodes],
-            splats: Vec::new(),
-        }
+        let Write { place, core, twin } = write;
+        Tile { emitter, b, place, core, first, vectors: twin.vectors(count), twin: *twin, known }
     }
 
     /// Vector `v` of a node as I32 or F32; codes count as I32.
     pub fn number(&mut self, id: NodeId, v: usize) -> Value {
         let at = id.0 as usize;
-        if let Some(known) = self.numbers[at][v] {
+        if let Some(known) = self.known.numbers[at][v] {
             return known;
         }
         let value = self.compute(id, v);
         if self.emitter.uniform[at] {
-            self.numbers[at] = [Some(value); GROUP / 4];
+            self.known.numbers[at] = [Some(value); GROUP / 4];
         } else {
-            self.numbers[at][v] = Some(value);
+            self.known.numbers[at][v] = Some(value);
         }
         value
     }
@@ -154,7 +159,7 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
 
     /// A code node as bytes, one per channel.
     pub fn codes(&mut self, id: NodeId) -> Value {
-        if let Some(known) = self.codes[id.0 as usize] {
+        if let Some(known) = self.known.codes[id.0 as usize] {
             return known;
         }
         let emitter = self.emitter;
@@ -197,7 +202,7 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
                 wide[0]
             }
         };
-        self.codes[id.0 as usize] = Some(value);
+        self.known.codes[id.0 as usize] = Some(value);
         value
     }
 
@@ -221,17 +226,17 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
 
     /// Eight lanes of a node that exists as codes, as I16.
     pub(super) fn half(&mut self, id: NodeId, half: usize) -> Value {
-        if let Some(known) = self.halves[id.0 as usize][half] {
+        if let Some(known) = self.known.halves[id.0 as usize][half] {
             return known;
         }
         if self.emitter.types[id.0 as usize] == Elem::I16 {
             let value = self.sixteen_bits(id, half);
-            self.halves[id.0 as usize][half] = Some(value);
+            self.known.halves[id.0 as usize][half] = Some(value);
             return value;
         }
         let signed = self.emitter.types[id.0 as usize] == Elem::I8;
         let value = match self.emitter.body.nodes[id.0 as usize] {
-            Node::Operand(i) if self.codes[id.0 as usize].is_none() && !self.is_broadcast(i) => {
+            Node::Operand(i) if self.known.codes[id.0 as usize].is_none() && !self.is_broadcast(i) => {
                 let addr = self.code_address(i).plus(8 * half as i64);
                 if signed { self.b.load_widen_s(Lane::I8, addr) } else { self.b.load_widen_u(Lane::I8, addr) }
             }
@@ -246,7 +251,7 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
                 self.b.unary(op, codes)
             }
         };
-        self.halves[id.0 as usize][half] = Some(value);
+        self.known.halves[id.0 as usize][half] = Some(value);
         value
     }
 
@@ -275,11 +280,11 @@ impl<'e, 'a, 'b> Tile<'e, 'a, 'b> {
     }
 
     pub(super) fn splat(&mut self, lane: Lane, bits: u32) -> Value {
-        if let Some((.., known)) = self.splats.iter().find(|(l, w, _)| (*l, *w) == (lane, bits)) {
+        if let Some((.., known)) = self.known.splats.iter().find(|(l, w, _)| (*l, *w) == (lane, bits)) {
             return *known;
         }
         let value = self.b.op(Op::Splat { lane, bits });
-        self.splats.push((lane, bits, value));
+        self.known.splats.push((lane, bits, value));
         value
     }
 }

@@ -19,7 +19,7 @@
 
 use qcc_kernel::{Addr, Buf, BufferKind, KernelBuilder, MAX_VALUES, VL, Value, Width};
 
-use super::apply::Tile;
+use super::apply::{Known, Tile};
 use super::body::{Body, Node, Operand};
 use super::layout::{Elem, SLACK, TensorLayout};
 use super::place::Place;
@@ -53,6 +53,17 @@ pub struct Emitter<'a> {
     /// Channels from those in the low half of a register to those in its high half, where halves hold channels.
     pub(super) far: usize,
     inputs: usize,
+}
+
+/// Values of the core, and where what becomes of them is stored.
+#[derive(Clone, Debug)]
+pub struct Write<'v> {
+    /// Where the first of the channels is.
+    pub place: Place,
+    /// The core's value.
+    pub core: &'v [Value],
+    /// What the high halves of its registers hold.
+    pub twin: Twin,
 }
 
 /// Where an operand is read from.
@@ -182,46 +193,35 @@ impl<'a> Emitter<'a> {
     /// them. `core` holds the core's value for these channels: the registers of numbers that the twin asks for, or one
     /// register of codes. It is empty for a body without core. Lanes behind `count` may hold anything.
     pub fn write(&self, b: &mut KernelBuilder, place: &Place, core: &[Value], first: usize, count: usize, twin: Twin) {
-        let vectors = self.apply(b, place, core, first, count, twin);
-        self.store(b, place, &vectors, first, count, twin);
+        self.write_all(b, &[Write { place: place.clone(), core, twin }], [first, count]);
     }
 
-    /// The first half of [`Emitter::write`]: what is to be stored, as registers of numbers, one register of codes, or
-    /// registers of eight codes of 16 bits a half.
-    pub fn apply(
-        &self,
-        b: &mut KernelBuilder,
-        place: &Place,
-        core: &[Value],
-        first: usize,
-        count: usize,
-        twin: Twin,
-    ) -> Vec<Value> {
-        let mut tile = Tile::new(self, b, place, core, first, count, twin);
-        let result = self.body.result;
-        match self.output.elem {
-            Elem::U8 | Elem::I8 => vec![tile.codes(result)],
-            Elem::I16 => (0..twin.vectors(count).div_ceil(2)).map(|half| tile.half(result, half)).collect(),
-            Elem::I32 | Elem::F32 => (0..twin.vectors(count)).map(|v| tile.number(result, v)).collect(),
+    /// The same for several places whose values are there at once; `channels` are the first and their number. Tables are
+    /// looked up in for all of them together.
+    pub fn write_all(&self, b: &mut KernelBuilder, writes: &[Write<'_>], channels: [usize; 2]) {
+        let mut known = vec![Known::none(self.body); writes.len()];
+        self.look_up(b, writes, channels, &mut known);
+        for (write, known) in writes.iter().zip(&mut known) {
+            let mut tile = Tile::new(self, b, write, channels, known);
+            let (result, vectors) = (self.body.result, tile.vectors);
+            let values: Vec<Value> = match self.output.elem {
+                Elem::U8 | Elem::I8 => vec![tile.codes(result)],
+                Elem::I16 => (0..vectors.div_ceil(2)).map(|half| tile.half(result, half)).collect(),
+                Elem::I32 | Elem::F32 => (0..vectors).map(|v| tile.number(result, v)).collect(),
+            };
+            self.store(b, write, &values, channels);
         }
     }
 
-    /// The second half of [`Emitter::write`].
-    pub fn store(
-        &self,
-        b: &mut KernelBuilder,
-        place: &Place,
-        vectors: &[Value],
-        first: usize,
-        count: usize,
-        twin: Twin,
-    ) {
+    /// Stores registers of numbers, one register of codes, or registers of eight codes of 16 bits a half.
+    fn store(&self, b: &mut KernelBuilder, write: &Write<'_>, vectors: &[Value], [first, count]: [usize; 2]) {
+        let Write { place, twin, .. } = write;
         let bytes = self.output.elem.bytes();
         let start = place.output.plus((first * bytes) as i64);
         // Bytes of each half, and from one half to the other.
         let (low, high) = (twin.low(count) * bytes, (count - twin.low(count)) * bytes);
         for (i, &vector) in vectors.iter().enumerate() {
-            match twin {
+            match *twin {
                 Twin::None => b.store_partial(start.plus((i * VL) as i64), (low - i * VL).min(VL), vector),
                 Twin::Pixel(_) => {
                     let by = twin.pixel(&self.output, true).unwrap_or_default();

@@ -17,6 +17,7 @@ pub mod emit;
 mod grouped;
 mod grouping;
 pub mod layout;
+mod look_up;
 pub mod lstm;
 pub mod map;
 pub mod moves;

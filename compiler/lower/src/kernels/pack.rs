@@ -133,9 +133,9 @@ pub fn panels(spec: &ConvSpec, width: Width, halves: Halves) -> Vec<Panel> {
     panels
 }
 
-/// The panels and their packed constants.
-pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
-    pack_each(panels, |panel, first, bytes| pack_panel(spec, taps, unit, panel, first, bytes))
+/// The panels and their packed constants, with weights of `size` bytes.
+pub fn pack(spec: &ConvSpec, taps: &Taps, unit: Unit, size: usize, panels: Vec<Panel>) -> (Vec<Panel>, Vec<u8>) {
+    pack_each(panels, |panel, first, bytes| pack_panel(spec, taps, (unit, size), panel, first, bytes))
 }
 
 /// The panels, and their constants one behind the other; `pack` appends those of a panel that begins at an output channel.
@@ -151,7 +151,14 @@ pub fn pack_each(mut panels: Vec<Panel>, pack: impl Fn(&Panel, usize, &mut Vec<u
     (panels, bytes)
 }
 
-fn pack_panel(spec: &ConvSpec, taps: &Taps, unit: Unit, panel: &Panel, first: usize, bytes: &mut Vec<u8>) {
+fn pack_panel(
+    spec: &ConvSpec,
+    taps: &Taps,
+    (unit, size): (Unit, usize),
+    panel: &Panel,
+    first: usize,
+    bytes: &mut Vec<u8>,
+) {
     let lanes: Vec<usize> = panel.lanes().collect();
     let valid = |lane: usize| (lane < panel.channels).then_some(first + lane);
     let zero = spec.input_zero + if unit == Unit::Quad { spec.flip() } else { 0 };
@@ -169,7 +176,7 @@ fn pack_panel(spec: &ConvSpec, taps: &Taps, unit: Unit, panel: &Panel, first: us
             for &lane in &lanes {
                 for k in first..first + unit.codes() {
                     let w = valid(lane).map_or(0, |o| weight(o, outer, inner, k)) as i16;
-                    bytes.extend_from_slice(&w.to_le_bytes()[..4 / unit.codes()]);
+                    bytes.extend_from_slice(&w.to_le_bytes()[..size]);
                 }
             }
         }

@@ -17,18 +17,22 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let signed = spec.has_signed_bytes();
     let bytes = spec.input.elem.bytes() == 1;
     let unit = if target.dot4 && signed && bytes { Unit::Quad } else { Unit::Pair };
+    let apart = unit == Unit::Pair && loads_pairs(spec, target.width);
+    let halves = if apart { Halves::FewChannels } else { Halves::ChannelsOrPixels };
+    let panels = panels(spec, target.width, halves);
+    let once = apart && signed && bytes && is_one_tile(spec, &panels[0]);
     if unit == Unit::Pair
         && signed
         && bytes
+        && !once
         && let Some(generated) = grouped::generate(spec, &taps, target.width)
     {
         return generated;
     }
-    let apart = unit == Unit::Pair && loads_pairs(spec, target.width);
-    let staged = apart && bytes;
-    let halves = if apart { Halves::FewChannels } else { Halves::ChannelsOrPixels };
-    let (panels, constants) = pack(spec, &taps, unit, panels(spec, target.width, halves));
-    walk::generate(spec, &Product { spec, taps, unit, apart, staged }, &panels, constants, target.width)
+    let weight_bytes = if unit == Unit::Quad || once { 1 } else { 2 };
+    let (panels, constants) = pack(spec, &taps, unit, weight_bytes, panels);
+    let product = Product { spec, taps, unit, apart, staged: apart && bytes, weight_bytes };
+    walk::generate(spec, &product, &panels, constants, target.width)
 }
 
 struct Product<'s> {
@@ -38,6 +42,12 @@ struct Product<'s> {
     /// Whether pairs are loaded from memory into every lane, for registers of channels.
     apart: bool,
     staged: bool,
+    weight_bytes: usize,
+}
+
+/// Whether weights are read once: their bytes take longer to come than to be widened and multiplied.
+fn is_one_tile(spec: &ConvSpec, panel: &Panel) -> bool {
+    spec.output.n * spec.output.h * spec.output.w <= pixels_for(Unit::Pair, panel, true)
 }
 
 /// Whether pairs of 16-bit codes are loaded for registers of channels: where registers are wide, if enough channels use them.
@@ -59,7 +69,8 @@ impl Core for Product<'_> {
 
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
         let pixel_step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
-        let (taps, unit, elem, staged) = (self.taps, self.unit, self.spec.input.elem, self.staged);
-        accumulate(b, &Tile { taps, unit, elem, staged, pixel_step, panel, pixels }, x, w)
+        let &Product { spec, taps, unit, staged, weight_bytes, .. } = self;
+        let elem = spec.input.elem;
+        accumulate(b, &Tile { taps, unit, elem, staged, weight_bytes, pixel_step, panel, pixels }, x, w)
     }
 }

@@ -136,7 +136,7 @@ impl Tile<'_, '_, '_> {
             let zero = self.splat(Lane::I32, zero_point as u32);
             return self.b.binary(BinOp::Sub, q, zero);
         }
-        let half = match self.halves[id.0 as usize][v / 2] {
+        let half = match self.known.halves[id.0 as usize][v / 2] {
             Some(known) => known,
             None => {
                 let codes = self.half(q, v / 2);
@@ -145,7 +145,7 @@ impl Tile<'_, '_, '_> {
                 self.b.binary(BinOp::Sub, codes, zero)
             }
         };
-        self.halves[id.0 as usize][v / 2] = Some(half);
+        self.known.halves[id.0 as usize][v / 2] = Some(half);
         self.b.unary(if v.is_multiple_of(2) { UnOp::WidenLowS } else { UnOp::WidenHighS }, half)
     }
 }

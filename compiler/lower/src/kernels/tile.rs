@@ -34,6 +34,8 @@ pub struct Tile<'p> {
     pub elem: Elem,
     /// Whether the codes are bytes that are staged as 16-bit numbers.
     pub staged: bool,
+    /// Bytes of a weight.
+    pub weight_bytes: usize,
     /// Bytes of input between the windows of adjacent output pixels.
     pub pixel_step: i64,
     /// The output channels.
@@ -53,9 +55,14 @@ impl Tile<'_> {
         self.stretch() * self.elem.bytes() as i64
     }
 
-    /// Bytes of the weights of a unit, or of the biases.
+    /// Bytes of the weights of a unit.
     fn unit_bytes(&self) -> i64 {
-        (self.panel.vectors() * self.panel.register()) as i64
+        (self.panel.vectors() * self.register()) as i64
+    }
+
+    /// Bytes of the weights of a unit for one register of channels.
+    fn register(&self) -> usize {
+        self.panel.register() * self.weight_bytes * self.unit.codes() / 4
     }
 }
 
@@ -81,7 +88,7 @@ pub fn pixels_for(unit: Unit, panel: &Panel, apart: bool) -> usize {
 /// follow the biases.
 pub fn accumulate(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor, w: Cursor) -> Vec<Value> {
     let acc = biases(b, tile.panel, tile.pixels, w);
-    products(b, tile, acc, x, w.plus(tile.unit_bytes()))
+    products(b, tile, acc, x, w.plus((tile.panel.vectors() * tile.panel.register()) as i64))
 }
 
 /// The accumulators with the products of the windows that start at `x` and the weights at `w`.
@@ -224,8 +231,7 @@ fn multiply_wide(
 ) -> Vec<Value> {
     let vectors = tile.panel.vectors();
     for pair in 0..pairs {
-        let weights: Vec<Value> =
-            (0..vectors).map(|v| b.load(Lane::I16, VL, weight(tile, w, pair, v).addr())).collect();
+        let weights: Vec<Value> = (0..vectors).map(|v| wide_weights(b, tile, weight(tile, w, pair, v))).collect();
         let x = x.plus((pair * Unit::Pair.codes() * WIDE) as i64);
         for (place, acc) in tile.pixels.places().zip(acc.chunks_mut(vectors)) {
             let two = b.broadcast32(Lane::I16, x.pixel(place, tile.stretch() * tile.pixel_step).addr());
@@ -248,7 +254,15 @@ pub fn add_products(b: &mut KernelBuilder, sums: &mut [Value], products: impl It
 
 /// Where the weights of a unit for a register of channels are.
 fn weight(tile: &Tile<'_>, w: Cursor, unit: usize, v: usize) -> Cursor {
-    w.plus(((unit * tile.panel.vectors() + v) * tile.panel.register()) as i64)
+    w.plus(((unit * tile.panel.vectors() + v) * tile.register()) as i64)
+}
+
+/// The weights of a pair for a register of channels.
+fn wide_weights(b: &mut KernelBuilder, tile: &Tile<'_>, w: Cursor) -> Value {
+    if tile.weight_bytes == WIDE {
+        return b.load(Lane::I16, VL, w.addr());
+    }
+    b.load_widen_s(Lane::I8, w.addr().with_high(VL as i64 / 2))
 }
 
 /// Eight codes as i16, two to a 32-bit lane.

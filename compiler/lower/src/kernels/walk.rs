@@ -7,7 +7,7 @@ use qcc_kernel::{Addr, Buf, KernelBuilder, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
-use super::emit::{Emitter, GROUP};
+use super::emit::{Emitter, GROUP, Write};
 use super::layout::Elem;
 use super::place::{At, Place, flatten};
 use super::split::{DEPTHWISE, Split, flat_rows, split, staged_rows};
@@ -374,13 +374,15 @@ impl Kernel<'_> {
         let pixels = Pixels::of(pixels, pixels_each(panel, self.width));
         let acc = self.core.accumulate(b, panel, pixels, x, start.w);
         debug_assert_eq!(acc.len(), pixels.registers() * panel.vectors());
-        for ((p, high), acc) in pixels.places().zip(acc.chunks(panel.vectors())) {
+        let writes = pixels.places().zip(acc.chunks(panel.vectors())).map(|((p, high), core)| {
             let twin = match high {
                 Some(by) => Twin::Pixel(by as i64),
                 None => panel.far.map_or(Twin::None, Twin::Channels),
             };
-            self.out.write(b, &self.out.right(&place, p as i64), acc, panel.first, panel.channels, twin);
-        }
+            Write { place: self.out.right(&place, p as i64), core, twin }
+        });
+        let writes: Vec<Write<'_>> = writes.collect();
+        self.out.write_all(b, &writes, [panel.first, panel.channels]);
     }
 
     /// How much farther codes are apart where windows are read than in the input.

@@ -26,7 +26,7 @@ use std::ops::Range;
 
 use super::Generated;
 use super::conv::{ConvSpec, Target};
-use super::emit::Emitter;
+use super::emit::{Emitter, Write};
 use super::layout::{Elem, SLACK};
 use super::pack::{Halves, Taps, Unit, pack_each, panels};
 use super::place::{At, Place};
@@ -430,6 +430,7 @@ impl Kernel<'_> {
                     unit: Unit::Pair,
                     elem: self.spec.input.elem,
                     staged: true,
+                    weight_bytes: WIDE,
                     pixel_step: self.channels as i64,
                     panel,
                     pixels: Pixels::of(count, 1),
@@ -516,14 +517,16 @@ impl Kernel<'_> {
             })
             .collect();
         let twin = panel.far.map_or(Twin::None, Twin::Channels);
-        for row in rows {
-            let place = self.out.below(place, row as i64);
-            for column in columns.clone() {
-                let acc: Vec<Value> = outputs.iter().map(|of| of[row][column]).collect();
-                let place = self.out.right(&place, column as i64);
-                self.out.write(b, &place, &acc, panel.first, panel.channels, twin);
-            }
-        }
+        let pixels = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
+        let pixels: Vec<(Place, Vec<Value>)> = pixels
+            .map(|(row, column)| {
+                let place = self.out.below(place, row as i64);
+                (self.out.right(&place, column as i64), outputs.iter().map(|of| of[row][column]).collect())
+            })
+            .collect();
+        let writes: Vec<Write<'_>> =
+            pixels.iter().map(|(place, core)| Write { place: place.clone(), core, twin }).collect();
+        self.out.write_all(b, &writes, [panel.first, panel.channels]);
     }
 
     /// `A' m A` for a register of channels.

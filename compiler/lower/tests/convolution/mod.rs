@@ -34,6 +34,13 @@ pub enum Epilogue {
     Codes(Elem),
     /// Added to another tensor.
     Residual,
+    /// Looked up in a table, added to another tensor, looked up in another one.
+    Tables,
+}
+
+/// A table in which most bytes are other ones than their places.
+pub fn table(factor: u8) -> Vec<u8> {
+    (0..=255u8).map(|i| i.wrapping_mul(factor).wrapping_add(factor >> 1)).collect()
 }
 
 /// A convolution with random weights.
@@ -157,7 +164,7 @@ pub fn problem(case: &Case) -> Problem {
     let elem = match case.epilogue {
         Epilogue::Raw => Elem::I32,
         Epilogue::Codes(elem) => elem,
-        Epilogue::Residual => Elem::U8,
+        Epilogue::Residual | Epilogue::Tables => Elem::U8,
     };
     let output = wide(TensorLayout::dense(case.images, out(0), out(1), outputs, elem)).with_halo(Halo {
         top: m,
@@ -175,13 +182,19 @@ pub fn problem(case: &Case) -> Problem {
             let multiplier = body.operand(Operand::ChannelF32(multipliers));
             body.push(Node::Requantize { acc, multiplier, zero_point: 3, to });
         }
-        Epilogue::Residual => {
+        Epilogue::Residual | Epilogue::Tables => {
+            let look_up = |body: &mut Body, q, factor| match case.epilogue {
+                Epilogue::Tables => body.push(Node::Lookup { q, table: table(factor), to: Elem::U8 }),
+                _ => q,
+            };
             let multiplier = body.push(Node::F32(1.0 / 1024.0));
             let q = body.push(Node::Requantize { acc, multiplier, zero_point: 100, to: Elem::U8 });
+            let q = look_up(&mut body, q, 7);
             let other = body.operand(Operand::Tensor(output));
             let sum = body.push(Node::Binary(qcc_lower::kernels::body::Fn2::Add, q, other));
             let half = body.push(Node::F32(0.5));
-            body.push(Node::Requantize { acc: sum, multiplier: half, zero_point: 0, to: Elem::U8 });
+            let q = body.push(Node::Requantize { acc: sum, multiplier: half, zero_point: 0, to: Elem::U8 });
+            look_up(&mut body, q, 13);
         }
     }
     let other = (0..output.len()).map(|_| random.between(0, 255)).collect();

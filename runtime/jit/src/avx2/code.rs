@@ -119,6 +119,11 @@ impl Assembly {
         });
     }
 
+    /// An instruction with registers only, the last of which says what is taken from the one before.
+    pub fn blend(&mut self, code: Code, dst: Register, a: Register, b: Register, mask: Register) {
+        self.push(Instruction::with4(code, dst, a, b, mask));
+    }
+
     /// An instruction with memory in the middle: a gather.
     pub fn gather(&mut self, code: Code, dst: Register, from: MemoryOperand, mask: Register) {
         self.push(Instruction::with3(code, dst, from, mask));

@@ -27,7 +27,7 @@ pub fn shape(line: &Linear<'_>, op: &Op) -> Shape {
         Op::Select { .. } => (1, false),
         Op::Dot4 { .. } => (3, false),
         Op::Shuffle { .. } => (1, false),
-        Op::Lookup8 { .. } => (3, true),
+        Op::Lookup8 { .. } => (6, true),
         Op::Lookup32 { .. } => (2, true),
         Op::Unary { op: UnOp::SwapHalves, .. } => (0, false),
         _ => (0, false),

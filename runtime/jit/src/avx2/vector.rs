@@ -20,6 +20,17 @@ const SWAPPED: i32 = 0b01_00_11_10;
 /// Takes the high half of the second operand.
 const HIGH_WORDS: i32 = 0xf0;
 
+/// A table of bytes that is looked up in.
+struct Slices {
+    table: MemoryOperand,
+    /// The codes, and their low four bits.
+    a: Register,
+    low: Register,
+    /// Has one of the high bits of each code as its highest: that which chooses among `2^bit` slices.
+    mask: Register,
+    bit: usize,
+}
+
 impl Emitter<'_, '_> {
     /// An operation.
     pub fn operation(&mut self, dst: Value, op: &Op) {
@@ -397,36 +408,37 @@ impl Emitter<'_, '_> {
         self.finish_vector(dst, to);
     }
 
-    /// Sixteen slices of the table, each looked up in by the low four bits of the codes whose high bits are its number.
+    /// Each slice of sixteen bytes of the table is looked up in by the low four bits of the codes; which slice counts is
+    /// chosen by one high bit after the other.
     fn lookup8(&mut self, dst: Value, table: Addr, a: Value) {
-        let (a, at) = (self.vector(a, 0), self.memory(table));
-        let [code, slice, found] = [self.temporaries[0], self.temporaries[1], self.temporaries[2]];
+        let (a, table) = (self.vector(a, 0), self.memory(table));
+        let (low, mask) = (self.temporaries[0], self.temporaries[1]);
         let to = self.vector_result(dst);
-        let step = Operand::Mem(constant(self.code.pool.splat(0x1010_1010)));
-        // Codes of the slice stay below 128; all others saturate above and pick zero.
-        let range = Operand::Mem(constant(self.code.pool.splat(0x7070_7070)));
-        for i in 0..16 {
-            let code = match i {
-                0 => a,
-                _ => {
-                    self.three(codes::SUB8, code, if i == 1 { a } else { code }, step);
-                    code
-                }
-            };
-            self.three(codes::ADDSU8, found, code, range);
-            let part = Operand::Mem(plus(at, 16 * i));
-            match self.width {
-                Width::V128 => self.code.two(Code::VEX_Vmovdqu_xmm_xmmm128, slice, part),
-                Width::V256 => self.code.two(Code::VEX_Vbroadcasti128_ymm_m128, slice, part),
-            }
-            if i == 0 {
-                self.three(codes::SHUFFLE, to, slice, Operand::Reg(found));
-            } else {
-                self.three(codes::SHUFFLE, found, slice, Operand::Reg(found));
-                self.three(codes::OR, to, to, Operand::Reg(found));
-            }
-        }
+        // A byte whose highest bit is set would pick zero.
+        let bits = Operand::Mem(constant(self.code.pool.splat(0x0f0f_0f0f)));
+        self.three(codes::AND, low, a, bits);
+        let mut slices = Slices { table, a, low, mask, bit: 0 };
+        let registers = [&[to], &self.temporaries[2..]].concat();
+        self.slice(&mut slices, 4, 0, &registers);
         self.finish_vector(dst, to);
+    }
+
+    /// What the low `bits + 4` bits of the codes pick from `2^bits` slices from slice `at` on, in the first of `registers`.
+    fn slice(&mut self, slices: &mut Slices, bits: usize, at: usize, registers: &[Register]) {
+        let to = registers[0];
+        if bits == 0 {
+            let part = Operand::Mem(plus(slices.table, (at * VL) as i64));
+            self.code.two(codes::REPEAT128.of(self.width), to, part);
+            return self.three(codes::SHUFFLE, to, to, Operand::Reg(slices.low));
+        }
+        self.slice(slices, bits - 1, at, registers);
+        self.slice(slices, bits - 1, at + (1 << (bits - 1)), &registers[1..]);
+        let mask = if bits == 4 { slices.a } else { slices.mask };
+        if bits < 4 && slices.bit != bits {
+            self.code.two_imm(codes::SHL16.of(self.width), mask, Operand::Reg(slices.a), 4 - bits as i32);
+            slices.bit = bits;
+        }
+        self.code.blend(codes::BLEND8.of(self.width), to, to, registers[1], mask);
     }
 
     fn lookup32(&mut self, dst: Value, table: Addr, limit: u32, a: Value) {
