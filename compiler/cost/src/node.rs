@@ -54,11 +54,14 @@ impl CostModel {
         });
         let read = operands(graph, read);
         let mut body: Work = read.iter().flatten().filter(|o| !o.constant).map(|o| traffic(o.ty)).sum();
-        body += traffic(graph.ty(id.output(0)));
+        let result = graph.ty(id.output(0));
+        body += traffic(result);
         for inside in g.node_ids() {
             if let Node::Op(call) = g.node(inside) {
-                let given: Vec<Option<Operand<'_>>> = operands(inner, &call.inputs);
-                body += self.body_op(call.op, &given, inner.ty(inside.output(0))).unwrap_or(Work::NONE);
+                let (given, ty) = (operands(inner, &call.inputs), inner.ty(inside.output(0)));
+                // What is broadcast is computed anew for every element.
+                let times = result.elements() as f64 / ty.elements().max(1) as f64;
+                body += self.body_op(call.op, &given, ty).unwrap_or(Work::NONE) * times.max(1.0);
             }
         }
         NodeWork { core: core.unwrap_or(Work::NONE), body }

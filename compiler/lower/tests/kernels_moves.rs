@@ -54,8 +54,18 @@ fn permutations(rank: usize) -> Vec<Vec<usize>> {
 
 #[test]
 fn every_transpose() {
-    let shapes: [&[usize]; 9] =
-        [&[], &[5], &[3, 17], &[16, 16], &[33, 2], &[2, 15, 7], &[4, 3, 16], &[2, 3, 5, 19], &[1, 17, 1, 4]];
+    let shapes: [&[usize]; 10] = [
+        &[],
+        &[5],
+        &[3, 17],
+        &[16, 16],
+        &[33, 2],
+        &[2, 15, 7],
+        &[4, 3, 16],
+        &[2, 3, 5, 19],
+        &[1, 17, 1, 4],
+        &[5, 2, 19, 2],
+    ];
     for shape in shapes {
         for axes in permutations(shape.len()) {
             for (element, elem) in [(1, Elem::I8), (4, Elem::I32)] {

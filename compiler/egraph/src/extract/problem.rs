@@ -51,7 +51,7 @@ pub(crate) struct Inlined {
     pub(crate) node: Node,
     /// Classes of its operands.
     pub(crate) operands: Vec<ClassId>,
-    /// Cost for all elements (ns).
+    /// Cost for all elements of the class (ns). A body computes it for all of the kernel's, which may be more.
     pub(crate) cost: f64,
 }
 
@@ -81,6 +81,8 @@ pub(crate) struct Class {
     pub(crate) constant: bool,
     /// Cost of reading or writing it (ns).
     pub(crate) traffic: f64,
+    /// Elements of the tensor; at least one.
+    pub(crate) elements: f64,
 }
 
 /// The problem.
@@ -112,6 +114,7 @@ pub(crate) fn build_priced(saturated: &Saturated, model: &CostModel, price: &mut
         let eclass = &egraph[id];
         let mut class = Class {
             traffic: eclass.data.ty().map_or(0.0, |ty| model.ns(&model.traffic(ty))),
+            elements: eclass.data.ty().map_or(1.0, |ty| ty.elements().max(1) as f64),
             constant: eclass.iter().any(is_constant),
             ..Class::default()
         };

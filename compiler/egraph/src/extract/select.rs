@@ -49,7 +49,8 @@ pub(crate) fn kernel(problem: &Problem, selection: &Selection, class: ClassId) -
                     push_once(&mut kernel.reads, *core);
                 }
             }
-            let mut walk = Walk { problem, selection, kernel, open: FxHashSet::default(), done: FxHashSet::default() };
+            let (open, done) = (FxHashSet::default(), FxHashSet::default());
+            let mut walk = Walk { problem, selection, elements: problem.classes[class].elements, kernel, open, done };
             walk.visit(*body)?;
             Some(walk.kernel)
         }
@@ -65,6 +66,8 @@ fn push_once(list: &mut Vec<ClassId>, class: ClassId) {
 struct Walk<'a> {
     problem: &'a Problem,
     selection: &'a Selection,
+    /// Elements of what the kernel stores.
+    elements: f64,
     kernel: Kernel,
     open: FxHashSet<ClassId>,
     done: FxHashSet<ClassId>,
@@ -85,7 +88,8 @@ impl Walk<'_> {
                 for &operand in &form.operands {
                     self.visit(operand)?;
                 }
-                self.kernel.cost += form.cost;
+                // What is broadcast is computed anew for every element.
+                self.kernel.cost += form.cost * (self.elements / class.elements).max(1.0);
                 self.kernel.inside.push(id);
             }
             None => {

@@ -132,14 +132,14 @@ struct Axis {
 /// # Errors
 /// The reason why there is none: an element size, axes that do not fit, elements outside a buffer.
 pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
-    let element = spec.element as i64;
-    if !matches!(element, 1 | 2 | 4 | 8) {
-        return Err(format!("no move of elements of {element} bytes"));
+    if !is_element(spec.element) {
+        return Err(format!("no move of elements of {} bytes", spec.element));
     }
     inside(&spec.from, &spec.dims, spec.element)?;
     inside(&spec.to, &spec.dims, spec.element)?;
     let mut axes = merged(spec);
-    let elements: usize = spec.dims.iter().product();
+    let element = joined(&mut axes, spec.element);
+    let elements = if spec.dims.contains(&0) { 0 } else { axes.iter().map(|a| a.size).product() };
     // The innermost axes: the one contiguous in the result, and the one contiguous in the source.
     let take = |axes: &mut Vec<Axis>, which: &dyn Fn(&Axis) -> bool| {
         let found = axes.iter().rposition(which);
@@ -161,7 +161,7 @@ pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
     let outer: usize = axes.iter().map(|a| a.size).product();
     let main = inner.main();
     let per_item = elements.checked_div(outer * main).unwrap_or(0).max(1);
-    let lanes = VL / spec.element.min(VL);
+    let lanes = VL / element as usize;
     let block = (CHUNK / per_item).next_multiple_of(lanes).max(lanes).min(main.max(1));
     let blocks = main.div_ceil(block.max(1));
     let tasks = if elements == 0 { 0 } else { outer * blocks };
@@ -170,7 +170,7 @@ pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
     let x = b.input("x", spec.from.bytes + SLACK);
     let y = b.buffer("y", spec.to.bytes, BufferKind::Out);
     if tasks > 0 {
-        let nest = Nest { spec, axes, inner, main, block, blocks };
+        let nest = Nest { spec, element: element as usize, axes, inner, main, block, blocks };
         nest.emit(&mut b, x, y);
     }
     Ok(Generated { kernel: b.finish(), args: vec![Arg::Input(0), Arg::Output], constants: Vec::new() })
@@ -274,6 +274,19 @@ fn merged(spec: &MoveSpec) -> Vec<Axis> {
     out
 }
 
+fn is_element(bytes: usize) -> bool {
+    matches!(bytes, 1 | 2 | 4 | 8)
+}
+
+/// Bytes of an element, or of a few that stay together, which are one then and lose their axis.
+fn joined(axes: &mut Vec<Axis>, element: usize) -> i64 {
+    let together = |a: &Axis| a.from == element as i64 && a.to == a.from && is_element(a.size * element);
+    if axes.len() < 2 || !axes.last().is_some_and(together) {
+        return element as i64;
+    }
+    axes.pop().map_or(element, |axis| axis.size * element) as i64
+}
+
 fn inside(side: &Strided, dims: &[usize], element: usize) -> Result<(), String> {
     if side.strides.len() != dims.len() {
         return Err(format!("{} strides for {} axes", side.strides.len(), dims.len()));
@@ -295,6 +308,8 @@ fn inside(side: &Strided, dims: &[usize], element: usize) -> Result<(), String> 
 
 struct Nest<'a> {
     spec: &'a MoveSpec,
+    /// Bytes that are moved together.
+    element: usize,
     /// Outer axes, one of each decoded from the task.
     axes: Vec<Axis>,
     inner: Inner,
@@ -351,7 +366,7 @@ impl Nest<'_> {
 
     /// `count` elements of the main axis, with all of the other inner axis.
     fn part(&self, b: &mut KernelBuilder, from: Addr, to: Addr, count: usize) {
-        let element = self.spec.element;
+        let element = self.element;
         let lanes = VL / element;
         match self.inner {
             Inner::Run(_) => run(b, from, to, count * element),
