@@ -324,6 +324,16 @@ fn large_enough_to_be_split() {
 }
 
 #[test]
+fn so_many_weights_that_they_are_multiplied_in_parts() {
+    for (inputs, outputs) in [(800, 20), (1152, 40), (1101, 17)] {
+        check(&Case { epilogue: Epilogue::Tables, ..Case::new(7, inputs, outputs, 1) });
+        check(&Case { elem: Elem::I16, range: Some((-300, 300)), ..Case::new(7, inputs, outputs, 1) });
+    }
+    check(&Case { size: [3, 27], pads: [1; 4], epilogue: Epilogue::Codes(Elem::U8), ..Case::new(3, 130, 24, 3) });
+    check(&Case { size: [2, 50], images: 2, pattern: Pattern::Highest, largest: 127, ..Case::new(2, 1200, 16, 1) });
+}
+
+#[test]
 fn matrix_products() {
     for (m, k, n) in [(1, 1, 1), (1, 64, 10), (7, 13, 5), (197, 48, 40), (131, 7, 17), (64, 100, 32)] {
         let case = Case { size: [1, m], ..Case::new(1, k, n, 1) };

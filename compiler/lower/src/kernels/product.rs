@@ -4,7 +4,7 @@ use qcc_kernel::{KernelBuilder, Value, Width};
 
 use super::conv::{ConvSpec, Target};
 use super::pack::{Halves, Taps, Unit, pack, panels};
-use super::tile::{Tile, accumulate, pixels_for};
+use super::tile::{Tile, accumulate, biases, pixels_for, products};
 use super::walk::{self, Core, Cursor, LANES, Panel, Pixels};
 use super::{Generated, grouped};
 
@@ -34,6 +34,12 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let product = Product { spec, taps, unit, apart, staged: apart && bytes, weight_bytes };
     walk::generate(spec, &product, &panels, constants, target.width)
 }
+
+/// Bytes of a panel's weights that stay in the first-level cache from one tile to the next, beside the codes.
+const MOST_WEIGHTS: usize = 24 << 10;
+
+/// Bytes of the weights of a part, if they do not.
+const PART: usize = 16 << 10;
 
 struct Product<'s> {
     spec: &'s ConvSpec,
@@ -67,10 +73,43 @@ impl Core for Product<'_> {
         self.staged
     }
 
+    fn parts(&self, panel: &Panel) -> usize {
+        let taps = &self.taps;
+        let bytes = taps.outer * taps.inner * taps.units(self.unit) * self.tile(panel, Pixels::of(1, 1)).unit_bytes();
+        match bytes {
+            _ if !self.apart || is_one_tile(self.spec, panel) => 1,
+            0..=MOST_WEIGHTS => 1,
+            _ if taps.outer > 1 => taps.outer,
+            _ if taps.inner > 1 => 1,
+            _ => bytes.div_ceil(PART),
+        }
+    }
+
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
-        let pixel_step = (self.spec.input.pixel_stride() * self.spec.strides[1]) as i64;
+        accumulate(b, &self.tile(panel, pixels), x, w)
+    }
+
+    fn accumulate_part(
+        &self,
+        b: &mut KernelBuilder,
+        (panel, pixels): (&Panel, Pixels),
+        [x, w]: [Cursor; 2],
+        part: usize,
+        sums: Option<Vec<Value>>,
+    ) -> Vec<Value> {
+        let whole = self.tile(panel, pixels);
+        let sums = sums.unwrap_or_else(|| biases(b, panel, pixels, w));
+        let (taps, first) = self.taps.part(self.unit, whole.elem.bytes(), part, self.parts(panel));
+        let x = x.plus(whole.stretch() * first.x);
+        let w = w.plus((panel.vectors() * panel.register() + first.units * whole.unit_bytes()) as i64);
+        products(b, &Tile { taps, ..whole }, sums, x, w)
+    }
+}
+
+impl Product<'_> {
+    fn tile<'p>(&self, panel: &'p Panel, pixels: Pixels) -> Tile<'p> {
         let &Product { spec, taps, unit, staged, weight_bytes, .. } = self;
-        let elem = spec.input.elem;
-        accumulate(b, &Tile { taps, unit, elem, staged, weight_bytes, pixel_step, panel, pixels }, x, w)
+        let pixel_step = (spec.input.pixel_stride() * spec.strides[1]) as i64;
+        Tile { taps, unit, elem: spec.input.elem, staged, weight_bytes, pixel_step, panel, pixels }
     }
 }

@@ -1,5 +1,7 @@
 //! How a kernel's work is divided into tasks: blocks of output rows times blocks of output channels.
 
+use std::cmp::Reverse;
+
 /// Multiply-accumulates below which a task is not divided further: about ten microseconds, ten times what handing a
 /// task to another thread costs.
 const GRAIN: u64 = 1 << 18;
@@ -16,7 +18,7 @@ const CACHED_WEIGHTS: usize = 160 << 10;
 /// Pixels of a row made from a flat tensor: enough to use each panel of weights often, few enough to stay in cache.
 const FLAT_ROW: std::ops::RangeInclusive<usize> = 24..=128;
 
-/// The same where every task stages what its rows read: few pixels, so that rows suffice to make tasks of.
+/// The most where every task stages what its rows read: few pixels, so that rows suffice to make tasks of.
 const MOST_STAGED: usize = 48;
 
 /// The division of a kernel's work.
@@ -60,10 +62,18 @@ pub fn wanted(macs: u64) -> usize {
     (macs / GRAIN).clamp(1, MOST_TASKS) as usize
 }
 
-/// The length of the rows that `pixels` are cut into where they are staged, and the length of the last one.
+/// The length of the rows that `pixels` are cut into where they are staged, and the length of the last one: of two threads
+/// that share them, the one with more tiles has as few as can be.
 pub fn staged_rows(pixels: usize, tile: usize) -> (usize, usize) {
-    let length = pixels.div_ceil(pixels.div_ceil(MOST_STAGED)).next_multiple_of(tile).min(pixels);
-    (length, pixels - (pixels.div_ceil(length) - 1) * length)
+    let last = |length: usize| pixels - (pixels.div_ceil(length) - 1) * length;
+    let busier = |length: usize| {
+        let whole = pixels.div_ceil(length) - 1;
+        let with_last = if whole.is_multiple_of(2) { last(length).div_ceil(tile) } else { length.div_ceil(tile) };
+        whole / 2 * length.div_ceil(tile) + with_last
+    };
+    let lengths = FLAT_ROW.filter(|&length| length <= MOST_STAGED && length.is_multiple_of(tile));
+    let length = lengths.min_by_key(|&length| (busier(length), Reverse(length))).unwrap_or(pixels).min(pixels);
+    (length, last(length))
 }
 
 /// The length of the rows that `pixels` are cut into, and the length of the last one.
@@ -95,9 +105,15 @@ mod tests {
     fn rows_of_staged_pixels_cover_all_of_them() {
         for pixels in [1, 5, 6, 48, 49, 196, 197, 3136, 12_544] {
             let (length, last) = staged_rows(pixels, 6);
-            assert!((1..=length).contains(&last) && length <= 54, "{pixels}: {length}, {last}");
+            assert!((1..=length).contains(&last) && length <= 48, "{pixels}: {length}, {last}");
             assert_eq!((pixels.div_ceil(length) - 1) * length + last, pixels);
         }
+    }
+
+    #[test]
+    fn two_threads_have_nearly_as_many_staged_tiles() {
+        assert_eq!([196, 784, 49, 144].map(|pixels| staged_rows(pixels, 6)), [(48, 4), (36, 28), (30, 19), (36, 36)]);
+        assert_eq!([5, 49, 196].map(|pixels| staged_rows(pixels, 4)), [(5, 5), (24, 1), (48, 4)]);
     }
 
     #[test]
