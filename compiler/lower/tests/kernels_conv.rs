@@ -334,6 +334,15 @@ fn so_many_weights_that_they_are_multiplied_in_parts() {
 }
 
 #[test]
+fn so_many_pixels_that_weights_are_read_as_they_are_multiplied() {
+    for outputs in [5, 16, 24, 33] {
+        check(&Case { epilogue: Epilogue::Tables, ..Case::new(17, 38, outputs, 1) });
+        check(&Case { pads: [1; 4], epilogue: Epilogue::Codes(Elem::I8), ..Case::new(17, 11, outputs, 3) });
+    }
+    check(&Case { size: [3, 90], ..Case::new(1, 900, 20, 1) });
+}
+
+#[test]
 fn matrix_products() {
     for (m, k, n) in [(1, 1, 1), (1, 64, 10), (7, 13, 5), (197, 48, 40), (131, 7, 17), (64, 100, 32)] {
         let case = Case { size: [1, m], ..Case::new(1, k, n, 1) };

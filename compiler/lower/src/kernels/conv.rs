@@ -181,6 +181,11 @@ impl ConvSpec {
         (self.output.len() * taps) as u64
     }
 
+    /// Output pixels of all images.
+    pub fn pixels(&self) -> usize {
+        self.output.n * self.output.h * self.output.w
+    }
+
     /// Whether every channel has a group of its own.
     pub fn is_depthwise(&self) -> bool {
         self.group > 1 && self.group_inputs() == 1 && self.group_outputs() == 1

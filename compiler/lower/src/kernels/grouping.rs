@@ -4,6 +4,7 @@ use qcc_kernel::Width;
 
 use super::overflow::{LARGEST, Plan, Shifts, elements, plan};
 use super::pack::{Halves, panels};
+use super::product::FEW_PIXELS;
 use super::quads::Quads;
 use super::walk::Panel;
 
@@ -15,6 +16,9 @@ const GOOD: f64 = 0.7;
 
 /// Bytes of a panel's constants that stay in the first-level cache from one tile to the next.
 const NEAR: usize = 32 << 10;
+
+/// What the exact tile takes of its time in a network if its weights are bytes.
+const NARROW: f64 = 0.95;
 
 /// How much longer a tile takes whose constants do not.
 const FAR: f64 = 1.2;
@@ -72,7 +76,7 @@ impl Kind {
     fn of(quads: &Quads<'_>, width: Width, halves: Halves) -> Kind {
         let panels = panels(quads.spec, width, halves);
         let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
-        let exact = quads.len() as f64 * exact(width, registers);
+        let exact = quads.len() as f64 * exact(width, registers, quads.spec.pixels());
         let mut least = 0.0;
         for panel in &panels {
             let costs = Costs::of(width, panel.vectors());
@@ -111,12 +115,12 @@ fn weights(quads: &Quads<'_>, panel: &Panel) -> impl Iterator<Item = Vec<Vec<[i3
 }
 
 /// What a quad costs in the exact tile, for so many registers of channels.
-fn exact(width: Width, registers: usize) -> f64 {
+fn exact(width: Width, registers: usize, pixels: usize) -> f64 {
     match width {
         // Instructions: two products, two additions, its share of widening and broadcasting.
         Width::V128 => 4.6 * registers as f64,
         // Measured on Zen 3; what is staged is copied once for all registers.
-        Width::V256 => 2.05 * registers as f64 + 0.5,
+        Width::V256 => (2.05 * registers as f64 + 0.5) * if pixels <= FEW_PIXELS { NARROW } else { 1.0 },
     }
 }
 

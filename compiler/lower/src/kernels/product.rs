@@ -20,20 +20,24 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let apart = unit == Unit::Pair && loads_pairs(spec, target.width);
     let halves = if apart { Halves::FewChannels } else { Halves::ChannelsOrPixels };
     let panels = panels(spec, target.width, halves);
-    let once = apart && signed && bytes && is_one_tile(spec, &panels[0]);
+    let narrow = apart && signed && bytes && spec.pixels() <= FEW_PIXELS;
     if unit == Unit::Pair
         && signed
         && bytes
-        && !once
+        && !(narrow && is_one_tile(spec, &panels[0]))
         && let Some(generated) = grouped::generate(spec, &taps, target.width)
     {
         return generated;
     }
-    let weight_bytes = if unit == Unit::Quad || once { 1 } else { 2 };
+    let weight_bytes = if unit == Unit::Quad || narrow { 1 } else { 2 };
     let (panels, constants) = pack(spec, &taps, unit, weight_bytes, panels);
     let product = Product { spec, taps, unit, apart, staged: apart && bytes, weight_bytes };
     walk::generate(spec, &product, &panels, constants, target.width)
 }
+
+/// Pixels up to which weights are bytes, widened as they are read: those of a network do not stay in the second-level cache
+/// from one run to the next, and what few pixels gain by fewer bytes is more than widening takes.
+pub const FEW_PIXELS: usize = 256;
 
 /// Bytes of a panel's weights that stay in the first-level cache from one tile to the next, beside the codes.
 const MOST_WEIGHTS: usize = 24 << 10;
@@ -51,9 +55,9 @@ struct Product<'s> {
     weight_bytes: usize,
 }
 
-/// Whether weights are read once: their bytes take longer to come than to be widened and multiplied.
+/// Whether weights are read once: their bytes take longer to come than any way to multiply them.
 fn is_one_tile(spec: &ConvSpec, panel: &Panel) -> bool {
-    spec.output.n * spec.output.h * spec.output.w <= pixels_for(Unit::Pair, panel, true)
+    spec.pixels() <= pixels_for(Unit::Pair, panel, true)
 }
 
 /// Whether pairs of 16-bit codes are loaded for registers of channels: where registers are wide, if enough channels use them.
