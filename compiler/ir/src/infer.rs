@@ -80,7 +80,11 @@ pub(crate) fn infer_or_defer(
         match graph.node(id) {
             Node::Input(input) => match concrete(&input.dims) {
                 Some(shape) => {
-                    out.types.insert(id.output(0), TensorType::new(input.dtype, shape));
+                    let ty = TensorType::new(input.dtype, shape);
+                    match addressable(&format!("input `{}`", input.name), &ty) {
+                        Ok(()) => _ = out.types.insert(id.output(0), ty),
+                        Err(e) => errors.push(e.help("give it smaller sizes: --bind DIM=SIZE, or --shape NAME=SIZES")),
+                    }
                 }
                 None => errors.push(Diagnostic::error(
                     "unbound-dimension",
@@ -138,6 +142,12 @@ fn describe(node: &OpNode) -> String {
     if node.name.is_empty() { format!("{} node", node.op) } else { format!("node `{}` ({})", node.name, node.op) }
 }
 
+/// Sizes are multiplied wherever types are used: what no memory holds ends here.
+fn addressable(what: &str, ty: &TensorType) -> Result<(), Diagnostic> {
+    let message = || format!("{what} is {ty}, which has more bytes than memory has addresses");
+    if ty.fits_memory() { Ok(()) } else { Err(Diagnostic::error("too-large", message())) }
+}
+
 fn op_error(node: &str, error: OpError) -> Vec<Diagnostic> {
     vec![match error {
         OpError::Invalid(m) => Diagnostic::error("invalid-node", format!("{node}: {m}")),
@@ -176,6 +186,9 @@ fn infer_op(id: NodeId, node: &OpNode, out: &mut TypedGraph) -> Result<(), Vec<D
     if types.len() != node.outputs {
         let message = format!("{} has {} outputs, its op gives {}", describe(node), node.outputs, types.len());
         return Err(vec![Diagnostic::error("invalid-node", message)]);
+    }
+    for ty in &types {
+        addressable(&format!("a result of {}", describe(node)), ty).map_err(|e| vec![e])?;
     }
     for (i, value) in known_values(node, &attrs, &types, out).into_iter().enumerate() {
         out.values.insert(id.output(i as u32), value);

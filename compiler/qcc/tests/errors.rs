@@ -197,6 +197,7 @@ const CASES: &[(&str, &str)] = &[
     ("a dimension without a size", "compile @open.onnx"),
     ("a size for a dimension that is not there", "compile @open.onnx --bind n=2"),
     ("a size that is no number", "compile @open.onnx --bind batch=many"),
+    ("a size that no memory holds", "compile @open.onnx --bind batch=9000000000000000000"),
     ("a size without a name", "compile @open.onnx --bind 4"),
     ("a shape for an input that is not there", "compile @open.onnx --shape z=2x8"),
     ("a shape of another rank", "compile @open.onnx --shape x=2"),
