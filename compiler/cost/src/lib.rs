@@ -10,5 +10,5 @@ mod work;
 
 pub use machine::Machine;
 pub use model::{CostModel, FloatProduct, Operand, extremes, filled, is_core, is_view, moved, quantized, reference};
-pub use node::NodeWork;
+pub use node::{NodeWork, repeats};
 pub use work::{Unit, Work};

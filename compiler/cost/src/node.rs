@@ -21,6 +21,12 @@ impl NodeWork {
     }
 }
 
+/// How often the body of a kernel with so many elements computes an operator with `own`: what is broadcast is computed anew
+/// for every element.
+pub fn repeats(kernel: usize, own: usize) -> f64 {
+    (kernel as f64 / own.max(1) as f64).max(1.0)
+}
+
 impl CostModel {
     /// The work of a node as a kernel; inputs, constants and nodes with regions have none of their own.
     pub fn node(&self, graph: &TypedGraph, id: NodeId) -> NodeWork {
@@ -59,9 +65,8 @@ impl CostModel {
         for inside in g.node_ids() {
             if let Node::Op(call) = g.node(inside) {
                 let (given, ty) = (operands(inner, &call.inputs), inner.ty(inside.output(0)));
-                // What is broadcast is computed anew for every element.
-                let times = result.elements() as f64 / ty.elements().max(1) as f64;
-                body += self.body_op(call.op, &given, ty).unwrap_or(Work::NONE) * times.max(1.0);
+                let work = self.body_op(call.op, &given, ty).unwrap_or(Work::NONE);
+                body += work * repeats(result.elements(), ty.elements());
             }
         }
         NodeWork { core: core.unwrap_or(Work::NONE), body }

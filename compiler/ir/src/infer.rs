@@ -81,9 +81,11 @@ pub(crate) fn infer_or_defer(
             Node::Input(input) => match concrete(&input.dims) {
                 Some(shape) => {
                     let ty = TensorType::new(input.dtype, shape);
-                    match addressable(&format!("input `{}`", input.name), &ty) {
-                        Ok(()) => _ = out.types.insert(id.output(0), ty),
-                        Err(e) => errors.push(e.help("give it smaller sizes: --bind DIM=SIZE, or --shape NAME=SIZES")),
+                    if ty.fits_memory() {
+                        out.types.insert(id.output(0), ty);
+                    } else {
+                        let help = "give it smaller sizes: --bind DIM=SIZE, or --shape NAME=SIZES";
+                        errors.push(too_large(&format!("input `{}`", input.name), &ty).help(help));
                     }
                 }
                 None => errors.push(Diagnostic::error(
@@ -143,9 +145,8 @@ fn describe(node: &OpNode) -> String {
 }
 
 /// Sizes are multiplied wherever types are used: what no memory holds ends here.
-fn addressable(what: &str, ty: &TensorType) -> Result<(), Diagnostic> {
-    let message = || format!("{what} is {ty}, which has more bytes than memory has addresses");
-    if ty.fits_memory() { Ok(()) } else { Err(Diagnostic::error("too-large", message())) }
+fn too_large(what: &str, ty: &TensorType) -> Diagnostic {
+    Diagnostic::error("too-large", format!("{what} is {ty}, which has more bytes than memory has addresses"))
 }
 
 fn op_error(node: &str, error: OpError) -> Vec<Diagnostic> {
@@ -187,8 +188,8 @@ fn infer_op(id: NodeId, node: &OpNode, out: &mut TypedGraph) -> Result<(), Vec<D
         let message = format!("{} has {} outputs, its op gives {}", describe(node), node.outputs, types.len());
         return Err(vec![Diagnostic::error("invalid-node", message)]);
     }
-    for ty in &types {
-        addressable(&format!("a result of {}", describe(node)), ty).map_err(|e| vec![e])?;
+    if let Some(ty) = types.iter().find(|ty| !ty.fits_memory()) {
+        return Err(vec![too_large(&format!("a result of {}", describe(node)), ty)]);
     }
     for (i, value) in known_values(node, &attrs, &types, out).into_iter().enumerate() {
         out.values.insert(id.output(i as u32), value);

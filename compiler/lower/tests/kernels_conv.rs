@@ -130,7 +130,7 @@ fn every_number_of_channels() {
 }
 
 #[test]
-fn so_few_pixels_that_weights_are_read_once() {
+fn so_few_pixels_that_weights_are_bytes() {
     for (pixels, outputs) in (1..=13).zip([5, 8, 9, 16, 17, 32, 33].into_iter().cycle()) {
         let case = Case { size: [1, pixels], ..Case::new(1, 37, outputs, 1) };
         check(&case);
@@ -138,6 +138,7 @@ fn so_few_pixels_that_weights_are_read_once() {
         check(&Case { elem: Elem::I8, signed_weights: false, ..case });
     }
     check(&Case { size: [2, 2], images: 2, ..Case::new(2, 20, 40, 3) });
+    check(&Case { epilogue: Epilogue::Tables, ..Case::new(7, 1152, 20, 1) });
 }
 
 #[test]
@@ -324,17 +325,7 @@ fn large_enough_to_be_split() {
 }
 
 #[test]
-fn so_many_weights_that_they_are_multiplied_in_parts() {
-    for (inputs, outputs) in [(800, 20), (1152, 40), (1101, 17)] {
-        check(&Case { epilogue: Epilogue::Tables, ..Case::new(7, inputs, outputs, 1) });
-        check(&Case { elem: Elem::I16, range: Some((-300, 300)), ..Case::new(7, inputs, outputs, 1) });
-    }
-    check(&Case { size: [3, 27], pads: [1; 4], epilogue: Epilogue::Codes(Elem::U8), ..Case::new(3, 130, 24, 3) });
-    check(&Case { size: [2, 50], images: 2, pattern: Pattern::Highest, largest: 127, ..Case::new(2, 1200, 16, 1) });
-}
-
-#[test]
-fn so_many_pixels_that_weights_are_read_as_they_are_multiplied() {
+fn so_many_pixels_that_weights_are_wide() {
     for outputs in [5, 16, 24, 33] {
         check(&Case { epilogue: Epilogue::Tables, ..Case::new(17, 38, outputs, 1) });
         check(&Case { pads: [1; 4], epilogue: Epilogue::Codes(Elem::I8), ..Case::new(17, 11, outputs, 3) });

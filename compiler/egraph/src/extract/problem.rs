@@ -81,8 +81,8 @@ pub(crate) struct Class {
     pub(crate) constant: bool,
     /// Cost of reading or writing it (ns).
     pub(crate) traffic: f64,
-    /// Elements of the tensor; at least one.
-    pub(crate) elements: f64,
+    /// Elements of the tensor.
+    pub(crate) elements: usize,
 }
 
 /// The problem.
@@ -114,7 +114,7 @@ pub(crate) fn build_priced(saturated: &Saturated, model: &CostModel, price: &mut
         let eclass = &egraph[id];
         let mut class = Class {
             traffic: eclass.data.ty().map_or(0.0, |ty| model.ns(&model.traffic(ty))),
-            elements: eclass.data.ty().map_or(1.0, |ty| ty.elements().max(1) as f64),
+            elements: eclass.data.ty().map_or(1, TensorType::elements),
             constant: eclass.iter().any(is_constant),
             ..Class::default()
         };

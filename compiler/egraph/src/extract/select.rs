@@ -1,6 +1,7 @@
 //! A choice for every class, and what the graph it describes costs.
 
 use super::problem::{ClassId, Form, Problem};
+use qcc_cost::repeats;
 use rustc_hash::FxHashSet;
 
 /// A choice for every class. Choices of classes that the graph does not need have no effect.
@@ -67,7 +68,7 @@ struct Walk<'a> {
     problem: &'a Problem,
     selection: &'a Selection,
     /// Elements of what the kernel stores.
-    elements: f64,
+    elements: usize,
     kernel: Kernel,
     open: FxHashSet<ClassId>,
     done: FxHashSet<ClassId>,
@@ -88,8 +89,7 @@ impl Walk<'_> {
                 for &operand in &form.operands {
                     self.visit(operand)?;
                 }
-                // What is broadcast is computed anew for every element.
-                self.kernel.cost += form.cost * (self.elements / class.elements).max(1.0);
+                self.kernel.cost += form.cost * repeats(self.elements, class.elements);
                 self.kernel.inside.push(id);
             }
             None => {

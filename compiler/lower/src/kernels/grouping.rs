@@ -4,7 +4,6 @@ use qcc_kernel::Width;
 
 use super::overflow::{LARGEST, Plan, Shifts, elements, plan};
 use super::pack::{Halves, panels};
-use super::product::FEW_PIXELS;
 use super::quads::Quads;
 use super::walk::Panel;
 
@@ -76,7 +75,7 @@ impl Kind {
     fn of(quads: &Quads<'_>, width: Width, halves: Halves) -> Kind {
         let panels = panels(quads.spec, width, halves);
         let registers: usize = panels.iter().map(|p| p.repeat * p.vectors()).sum();
-        let exact = quads.len() as f64 * exact(width, registers, quads.spec.pixels());
+        let exact = quads.len() as f64 * exact(width, registers, quads.spec.has_few_pixels());
         let mut least = 0.0;
         for panel in &panels {
             let costs = Costs::of(width, panel.vectors());
@@ -115,12 +114,12 @@ fn weights(quads: &Quads<'_>, panel: &Panel) -> impl Iterator<Item = Vec<Vec<[i3
 }
 
 /// What a quad costs in the exact tile, for so many registers of channels.
-fn exact(width: Width, registers: usize, pixels: usize) -> f64 {
+fn exact(width: Width, registers: usize, few_pixels: bool) -> f64 {
     match width {
         // Instructions: two products, two additions, its share of widening and broadcasting.
         Width::V128 => 4.6 * registers as f64,
         // Measured on Zen 3; what is staged is copied once for all registers.
-        Width::V256 => (2.05 * registers as f64 + 0.5) * if pixels <= FEW_PIXELS { NARROW } else { 1.0 },
+        Width::V256 => (2.05 * registers as f64 + 0.5) * if few_pixels { NARROW } else { 1.0 },
     }
 }
 

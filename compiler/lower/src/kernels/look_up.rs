@@ -18,6 +18,7 @@ impl Emitter<'_> {
         channels: [usize; 2],
         known: &mut [Known],
     ) {
+        let half_full = writes.iter().all(|write| write.twin.vectors(channels[1]) <= 2);
         for (id, node) in self.body.nodes.iter().enumerate() {
             let Node::Lookup { q, .. } = node else { continue };
             let table = self.constants().fixed(self.tables[id]);
@@ -25,7 +26,6 @@ impl Emitter<'_> {
             let codes: Vec<Value> =
                 all.map(|(write, known)| Tile::new(self, b, write, channels, known).codes(*q)).collect();
             let mut found = Vec::new();
-            let half_full = writes.iter().all(|write| write.twin.vectors(channels[1]) <= 2);
             for codes in codes.chunks(if half_full { 2 } else { 1 }) {
                 match *codes {
                     [first, second] => {

@@ -138,8 +138,9 @@ pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
     inside(&spec.from, &spec.dims, spec.element)?;
     inside(&spec.to, &spec.dims, spec.element)?;
     let mut axes = merged(spec);
-    let element = joined(&mut axes, spec.element);
-    let elements = if spec.dims.contains(&0) { 0 } else { axes.iter().map(|a| a.size).product() };
+    let bytes = joined(&mut axes, spec.element);
+    let element = bytes as i64;
+    let elements: usize = axes.iter().map(|a| a.size).product();
     // The innermost axes: the one contiguous in the result, and the one contiguous in the source.
     let take = |axes: &mut Vec<Axis>, which: &dyn Fn(&Axis) -> bool| {
         let found = axes.iter().rposition(which);
@@ -161,7 +162,7 @@ pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
     let outer: usize = axes.iter().map(|a| a.size).product();
     let main = inner.main();
     let per_item = elements.checked_div(outer * main).unwrap_or(0).max(1);
-    let lanes = VL / element as usize;
+    let lanes = VL / bytes;
     let block = (CHUNK / per_item).next_multiple_of(lanes).max(lanes).min(main.max(1));
     let blocks = main.div_ceil(block.max(1));
     let tasks = if elements == 0 { 0 } else { outer * blocks };
@@ -170,7 +171,7 @@ pub fn generate(spec: &MoveSpec) -> Result<Generated, String> {
     let x = b.input("x", spec.from.bytes + SLACK);
     let y = b.buffer("y", spec.to.bytes, BufferKind::Out);
     if tasks > 0 {
-        let nest = Nest { spec, element: element as usize, axes, inner, main, block, blocks };
+        let nest = Nest { spec, element: bytes, axes, inner, main, block, blocks };
         nest.emit(&mut b, x, y);
     }
     Ok(Generated { kernel: b.finish(), args: vec![Arg::Input(0), Arg::Output], constants: Vec::new() })
@@ -279,12 +280,12 @@ fn is_element(bytes: usize) -> bool {
 }
 
 /// Bytes of an element, or of a few that stay together, which are one then and lose their axis.
-fn joined(axes: &mut Vec<Axis>, element: usize) -> i64 {
+fn joined(axes: &mut Vec<Axis>, element: usize) -> usize {
     let together = |a: &Axis| a.from == element as i64 && a.to == a.from && is_element(a.size * element);
     if axes.len() < 2 || !axes.last().is_some_and(together) {
-        return element as i64;
+        return element;
     }
-    axes.pop().map_or(element, |axis| axis.size * element) as i64
+    axes.pop().map_or(element, |axis| axis.size * element)
 }
 
 fn inside(side: &Strided, dims: &[usize], element: usize) -> Result<(), String> {

@@ -43,15 +43,6 @@ pub struct Taps {
     channels: usize,
 }
 
-/// Where a part of the taps begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct First {
-    /// Bytes of input before it.
-    pub x: i64,
-    /// Units of weights before it.
-    pub units: usize,
-}
-
 impl Unit {
     /// How many.
     pub const fn codes(self) -> usize {
@@ -93,19 +84,6 @@ impl Taps {
     pub fn tap(&self, outer: usize, inner: usize, k: usize) -> Option<[usize; 3]> {
         let (column, c) = (k / self.column, k % self.column);
         (k < self.run && c < self.channels).then_some([outer, inner + column, c])
-    }
-
-    /// Part `number` of `parts`: kernel rows if there are as many, or units of the one run; and where it begins. Codes have
-    /// `size` bytes.
-    pub fn part(&self, unit: Unit, size: usize, number: usize, parts: usize) -> (Taps, First) {
-        if self.outer == parts {
-            let units = number * self.inner * self.units(unit);
-            return (Taps { outer: 1, ..*self }, First { x: number as i64 * self.outer_step, units });
-        }
-        let each = self.units(unit).div_ceil(parts).next_multiple_of(CHUNK);
-        let (from, to) =
-            ((number * each * unit.codes()).min(self.run), ((number + 1) * each * unit.codes()).min(self.run));
-        (Taps { run: to - from, ..*self }, First { x: (from * size) as i64, units: number * each })
     }
 
     /// Units of one run.

@@ -4,7 +4,7 @@ use qcc_kernel::{KernelBuilder, Value, Width};
 
 use super::conv::{ConvSpec, Target};
 use super::pack::{Halves, Taps, Unit, pack, panels};
-use super::tile::{Tile, accumulate, biases, pixels_for, products};
+use super::tile::{Tile, accumulate, pixels_for};
 use super::walk::{self, Core, Cursor, LANES, Panel, Pixels};
 use super::{Generated, grouped};
 
@@ -20,7 +20,7 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let apart = unit == Unit::Pair && loads_pairs(spec, target.width);
     let halves = if apart { Halves::FewChannels } else { Halves::ChannelsOrPixels };
     let panels = panels(spec, target.width, halves);
-    let narrow = apart && signed && bytes && spec.pixels() <= FEW_PIXELS;
+    let narrow = apart && signed && bytes && spec.has_few_pixels();
     if unit == Unit::Pair
         && signed
         && bytes
@@ -34,16 +34,6 @@ pub fn generate(spec: &ConvSpec, target: Target) -> Result<Generated, String> {
     let product = Product { spec, taps, unit, apart, staged: apart && bytes, weight_bytes };
     walk::generate(spec, &product, &panels, constants, target.width)
 }
-
-/// Pixels up to which weights are bytes, widened as they are read: those of a network do not stay in the second-level cache
-/// from one run to the next, and what few pixels gain by fewer bytes is more than widening takes.
-pub const FEW_PIXELS: usize = 256;
-
-/// Bytes of a panel's weights that stay in the first-level cache from one tile to the next, beside the codes.
-const MOST_WEIGHTS: usize = 24 << 10;
-
-/// Bytes of the weights of a part, if they do not.
-const PART: usize = 16 << 10;
 
 struct Product<'s> {
     spec: &'s ConvSpec,
@@ -77,43 +67,10 @@ impl Core for Product<'_> {
         self.staged
     }
 
-    fn parts(&self, panel: &Panel) -> usize {
-        let taps = &self.taps;
-        let bytes = taps.outer * taps.inner * taps.units(self.unit) * self.tile(panel, Pixels::of(1, 1)).unit_bytes();
-        match bytes {
-            _ if !self.apart || is_one_tile(self.spec, panel) => 1,
-            0..=MOST_WEIGHTS => 1,
-            _ if taps.outer > 1 => taps.outer,
-            _ if taps.inner > 1 => 1,
-            _ => bytes.div_ceil(PART),
-        }
-    }
-
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value> {
-        accumulate(b, &self.tile(panel, pixels), x, w)
-    }
-
-    fn accumulate_part(
-        &self,
-        b: &mut KernelBuilder,
-        (panel, pixels): (&Panel, Pixels),
-        [x, w]: [Cursor; 2],
-        part: usize,
-        sums: Option<Vec<Value>>,
-    ) -> Vec<Value> {
-        let whole = self.tile(panel, pixels);
-        let sums = sums.unwrap_or_else(|| biases(b, panel, pixels, w));
-        let (taps, first) = self.taps.part(self.unit, whole.elem.bytes(), part, self.parts(panel));
-        let x = x.plus(whole.stretch() * first.x);
-        let w = w.plus((panel.vectors() * panel.register() + first.units * whole.unit_bytes()) as i64);
-        products(b, &Tile { taps, ..whole }, sums, x, w)
-    }
-}
-
-impl Product<'_> {
-    fn tile<'p>(&self, panel: &'p Panel, pixels: Pixels) -> Tile<'p> {
         let &Product { spec, taps, unit, staged, weight_bytes, .. } = self;
         let pixel_step = (spec.input.pixel_stride() * spec.strides[1]) as i64;
-        Tile { taps, unit, elem: spec.input.elem, staged, weight_bytes, pixel_step, panel, pixels }
+        let elem = spec.input.elem;
+        accumulate(b, &Tile { taps, unit, elem, staged, weight_bytes, pixel_step, panel, pixels }, x, w)
     }
 }

@@ -46,7 +46,7 @@ pub struct Tile<'p> {
 
 impl Tile<'_> {
     /// How much farther codes are apart than in the input.
-    pub fn stretch(&self) -> i64 {
+    fn stretch(&self) -> i64 {
         if self.staged { WIDE as i64 } else { 1 }
     }
 
@@ -56,8 +56,8 @@ impl Tile<'_> {
     }
 
     /// Bytes of the weights of a unit.
-    pub fn unit_bytes(&self) -> usize {
-        self.panel.vectors() * self.register()
+    fn unit_bytes(&self) -> i64 {
+        (self.panel.vectors() * self.register()) as i64
     }
 
     /// Bytes of the weights of a unit for one register of channels.
@@ -93,7 +93,7 @@ pub fn accumulate(b: &mut KernelBuilder, tile: &Tile<'_>, x: Cursor, w: Cursor) 
 
 /// The accumulators with the products of the windows that start at `x` and the weights at `w`.
 pub fn products(b: &mut KernelBuilder, tile: &Tile<'_>, acc: Vec<Value>, x: Cursor, w: Cursor) -> Vec<Value> {
-    let (taps, unit_bytes) = (&tile.taps, tile.unit_bytes() as i64);
+    let (taps, unit_bytes) = (&tile.taps, tile.unit_bytes());
     let units = taps.units(tile.unit);
     let run_bytes = units as i64 * unit_bytes;
     let chunks = units.div_ceil(CHUNK);

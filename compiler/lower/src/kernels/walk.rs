@@ -3,7 +3,7 @@
 //! What happens in a tile is the business of a [`Core`]; the walk tells it where the tile's windows and constants are and
 //! hands the accumulators to the body.
 
-use qcc_kernel::{Addr, Buf, BufferKind, KernelBuilder, Lane, VL, Value, Width};
+use qcc_kernel::{Addr, Buf, KernelBuilder, VL, Value, Width};
 
 use super::Generated;
 use super::conv::ConvSpec;
@@ -16,9 +16,6 @@ use super::twin::Twin;
 
 /// Output channels of the widest panel that has one half of a register for four channels.
 pub const WIDEST: usize = GROUP;
-
-/// Tiles of a row from which on it is accumulated in parts, if that is of use.
-const MANY_TILES: usize = 4;
 
 /// Output channels in one half of a register of accumulators.
 pub const LANES: usize = 4;
@@ -146,25 +143,6 @@ pub trait Core {
     /// The accumulators of the windows of a tile, one register of pixels after the other. The first window starts at `x`,
     /// its constants at `w`.
     fn accumulate(&self, b: &mut KernelBuilder, panel: &Panel, pixels: Pixels, x: Cursor, w: Cursor) -> Vec<Value>;
-
-    /// In how many parts the tiles of a row are accumulated: first one part of all, then the next. Where a tile reads more
-    /// weights than the first-level cache holds, it finds those of a part there.
-    fn parts(&self, _: &Panel) -> usize {
-        1
-    }
-
-    /// The accumulators behind a part; `sums` are those before it, none before the first.
-    fn accumulate_part(
-        &self,
-        b: &mut KernelBuilder,
-        (panel, pixels): (&Panel, Pixels),
-        [x, w]: [Cursor; 2],
-        part: usize,
-        sums: Option<Vec<Value>>,
-    ) -> Vec<Value> {
-        debug_assert!(part == 0 && sums.is_none(), "a core without parts");
-        self.accumulate(b, panel, pixels, x, w)
-    }
 }
 
 /// The kernel that computes the panels with a core.
@@ -195,11 +173,7 @@ pub fn generate(
     let (elem, largest) = core.sums(spec);
     let out = Emitter::with_halves(&mut b, body, Some(elem), output, constants, far)?.with_core_within(largest);
     let staged = core.is_staged().then(|| stage::declare(&mut b, walk.bytes(spec, split.rows, walk.columns)));
-    // In shorter rows, every part of the weights would be read anew for a tile or two.
-    let divided = |panel: &&Panel| core.parts(panel) > 1 && walk.columns >= MANY_TILES * core.pixels(panel);
-    let waiting = panels.iter().filter(divided).map(|panel| row_sums(panel, walk.columns)).max();
-    let sums = waiting.map(|bytes| b.buffer("sums", bytes, BufferKind::Scratch));
-    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, staged, sums, out: &out, width };
+    let kernel = Kernel { spec, core, walk: &walk, split, panels, x, staged, out: &out, width };
     let task = b.task();
     if panel_blocks == 1 {
         kernel.stage(&mut b, task);
@@ -211,11 +185,6 @@ pub fn generate(
         kernel.some(&mut b, rows, block, 0);
     }
     out.finish(b)
-}
-
-/// Bytes of the accumulators of a row.
-fn row_sums(panel: &Panel, columns: usize) -> usize {
-    columns * panel.vectors() * panel.register()
 }
 
 /// Pixels in one register.
@@ -286,21 +255,9 @@ struct Kernel<'s> {
     x: Buf,
     /// The copy of the input of a block of rows, if there is one.
     staged: Option<Buf>,
-    /// Accumulators of a row, between one part and the next.
-    sums: Option<Buf>,
     out: &'s Emitter<'s>,
     width: Width,
 }
-
-/// A part of what is accumulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    number: usize,
-    is_last: bool,
-}
-
-/// All of it.
-const WHOLE: Part = Part { number: 0, is_last: true };
 
 /// A panel of a kernel at work.
 #[derive(Clone, Copy)]
@@ -397,29 +354,16 @@ impl Kernel<'_> {
         let pixels = self.core.pixels(current.panel) * pixels_each(current.panel, self.width);
         let (tiles, rest) = (columns / pixels, columns % pixels);
         let start = self.start(b, row, current);
-        let parts = self.sums.map_or(1, |_| self.core.parts(current.panel));
-        for number in 0..parts {
-            let part = Part { number, is_last: number + 1 == parts };
-            if tiles > 0 {
-                b.loop_(tiles as u32, pixels as i64, |b, column| {
-                    self.tile(b, &start, Some(column), (pixels, current.panel), part);
-                });
-            }
-            if rest > 0 {
-                let column = (tiles > 0).then(|| b.index((tiles * pixels) as i64));
-                self.tile(b, &start, column, (rest, current.panel), part);
-            }
+        if tiles > 0 {
+            b.loop_(tiles as u32, pixels as i64, |b, column| self.tile(b, &start, Some(column), pixels, current.panel));
+        }
+        if rest > 0 {
+            let column = (tiles > 0).then(|| b.index((tiles * pixels) as i64));
+            self.tile(b, &start, column, rest, current.panel);
         }
     }
 
-    fn tile(
-        &self,
-        b: &mut KernelBuilder,
-        start: &Start,
-        column: Option<Value>,
-        (pixels, panel): (usize, &Panel),
-        part: Part,
-    ) {
+    fn tile(&self, b: &mut KernelBuilder, start: &Start, column: Option<Value>, pixels: usize, panel: &Panel) {
         let (mut x, mut place) = (start.x, start.place.clone());
         if let Some(column) = column {
             let step = self.spec.input.pixel_stride() * self.spec.strides[1] * self.stretch();
@@ -428,17 +372,8 @@ impl Kernel<'_> {
             place = self.out.shift(b, &place, At { x: Some(column), ..At::default() });
         }
         let pixels = Pixels::of(pixels, pixels_each(panel, self.width));
-        let places = if part == WHOLE { Vec::new() } else { self.places(b, column, pixels, panel) };
-        let acc = if part == WHOLE {
-            self.core.accumulate(b, panel, pixels, x, start.w)
-        } else {
-            let sums = (part.number > 0).then(|| places.iter().map(|&at| b.load(Lane::I32, VL, at)).collect());
-            self.core.accumulate_part(b, (panel, pixels), [x, start.w], part.number, sums)
-        };
+        let acc = self.core.accumulate(b, panel, pixels, x, start.w);
         debug_assert_eq!(acc.len(), pixels.registers() * panel.vectors());
-        if !part.is_last {
-            return places.iter().zip(acc).for_each(|(&at, sum)| b.store(at, VL, sum));
-        }
         let writes = pixels.places().zip(acc.chunks(panel.vectors())).map(|((p, high), core)| {
             let twin = match high {
                 Some(by) => Twin::Pixel(by as i64),
@@ -448,15 +383,6 @@ impl Kernel<'_> {
         });
         let writes: Vec<Write<'_>> = writes.collect();
         self.out.write_all(b, &writes, [panel.first, panel.channels]);
-    }
-
-    /// Where the accumulators of a tile wait for the next part, if they do.
-    fn places(&self, b: &mut KernelBuilder, column: Option<Value>, pixels: Pixels, panel: &Panel) -> Vec<Addr> {
-        let Some(buf) = self.sums else { return Vec::new() };
-        let index = column.map(|column| b.mul(column, row_sums(panel, 1) as i64));
-        let high = panel.far.map(|_| VL as i64);
-        let registers = pixels.registers() * panel.vectors();
-        (0..registers).map(|i| Addr { buf, index, offset: (i * panel.register()) as i64, high }).collect()
     }
 
     /// How much farther codes are apart where windows are read than in the input.
